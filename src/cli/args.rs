@@ -1,0 +1,294 @@
+//! What a user can type: the commands, their options, and how each text is read.
+//!
+//! What was typed ([`Cli`]) and what was resolved ([`pgbackfill::Options`]) are two types; `resolve` goes from the one to
+//! the other.
+
+#![expect(clippy::doc_markdown, reason = "these comments are the text of --help, which is not Markdown")]
+
+mod read;
+mod resolve;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pgbackfill::{Bound, Commit, Existing, WindowSize, Zone};
+
+/// Load history into PostgreSQL and TimescaleDB, window by window, exactly once.
+#[derive(Debug, Parser)]
+#[command(
+    name = "pgbackfill",
+    version,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) common: Common,
+}
+
+/// What every command takes.
+#[derive(Debug, Args)]
+pub(crate) struct Common {
+    /// The database: a URL or a keyword string as libpq takes them [default: DATABASE_URL, else PG* variables]
+    #[arg(long, global = true, value_name = "URL", env = "PGBACKFILL_TARGET", hide_env_values = true)]
+    pub(crate) target: Option<String>,
+    /// A TOML file of options; command line and environment beat it
+    #[arg(long, global = true, value_name = "FILE", env = "PGBACKFILL_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print results and events as JSON on stdout, one object a line
+    #[arg(long, global = true, env = "PGBACKFILL_JSON", value_parser = read::switch())]
+    pub(crate) json: bool,
+    /// Print nothing but errors and results
+    #[arg(long, short, global = true, env = "PGBACKFILL_QUIET", value_parser = read::switch(), conflicts_with = "verbose")]
+    pub(crate) quiet: bool,
+    /// Log what happens to stderr; twice for more
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, env = "PGBACKFILL_VERBOSE")]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Load a source into a table; run it again to resume
+    Load(Box<LoadArgs>),
+    /// Print what load would do, and touch nothing
+    Plan(Box<PlanArgs>),
+    /// Describe a source: columns, rows, range and order of its time
+    Inspect(Box<InspectArgs>),
+    /// Show jobs: windows by state, frontier, rate
+    Status(StatusArgs),
+    /// Compare what a job loaded with what is in the table, window by window
+    Verify(JobArgs),
+    /// Delete exactly what a job loaded, and forget the job
+    Undo(UndoArgs),
+    /// Create the ledger's tables, or print the statements that do
+    Init(InitArgs),
+    /// See it work: a private PostgreSQL, a load, a kill, a recovery, a verify
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LoadArgs {
+    #[command(flatten)]
+    pub(crate) job: JobOptions,
+    #[command(flatten)]
+    pub(crate) source: SourceOptions,
+    #[command(flatten)]
+    pub(crate) limits: LimitOptions,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) load: LoadArgs,
+    /// Print every window, however many there are
+    #[arg(long, env = "PGBACKFILL_ALL_WINDOWS", value_parser = read::switch())]
+    pub(crate) all_windows: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceOptions,
+    /// A column whose range and order are to be found
+    #[arg(long, short = 'c', value_name = "COLUMN", env = "PGBACKFILL_TIME_COLUMN")]
+    pub(crate) time_column: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    /// The job; all jobs if left out
+    #[arg(env = "PGBACKFILL_JOB")]
+    pub(crate) job: Option<String>,
+    /// Print again every few seconds until the job is complete
+    #[arg(long, short, env = "PGBACKFILL_WATCH", value_parser = read::switch())]
+    pub(crate) watch: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct JobArgs {
+    /// The job; may be left out where the database has just one
+    #[arg(env = "PGBACKFILL_JOB")]
+    pub(crate) job: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UndoArgs {
+    /// The job
+    pub(crate) job: String,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Print the statements instead of running them
+    #[arg(long)]
+    pub(crate) print: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Rows to make
+    #[arg(long, value_name = "N", default_value_t = 1_002_000, env = "PGBACKFILL_DEMO_ROWS")]
+    pub(crate) rows: u64,
+}
+
+/// What is loaded where.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Job")]
+pub(crate) struct JobOptions {
+    /// The table, as SQL spells it: metrics, public.metrics, '"My Table"'
+    #[arg(long, short, value_name = "TABLE", env = "PGBACKFILL_TABLE")]
+    pub(crate) table: Option<String>,
+    /// The column that decides a row's window
+    #[arg(long, short = 'c', value_name = "COLUMN", env = "PGBACKFILL_TIME_COLUMN")]
+    pub(crate) time_column: Option<String>,
+    /// Load a table without a time column, in windows of the source itself
+    #[arg(long, env = "PGBACKFILL_NO_TIME_COLUMN", value_parser = read::switch())]
+    pub(crate) no_time_column: bool,
+    /// Start of the range, included: 2024-01-01, '2024-01-01 06:00+01', '30 days ago', or a number
+    #[arg(long, value_name = "TIME", env = "PGBACKFILL_FROM", value_parser = read::bound, allow_hyphen_values = true)]
+    pub(crate) from: Option<Bound>,
+    /// Completion point, not included
+    #[arg(long, value_name = "TIME", env = "PGBACKFILL_UNTIL", value_parser = read::bound, allow_hyphen_values = true)]
+    pub(crate) until: Option<Bound>,
+    /// Width of windows: auto, 6h, 1d, '1 month', or a number for integer columns
+    #[arg(long, value_name = "WIDTH", default_value = "auto", env = "PGBACKFILL_WINDOW", value_parser = read::window)]
+    pub(crate) window: WindowSize,
+    /// Name of the job, by which it is resumed, verified and undone [default: derived]
+    #[arg(long, value_name = "NAME", env = "PGBACKFILL_JOB")]
+    pub(crate) job: Option<String>,
+    /// What to do with windows that hold rows which the job did not write
+    #[arg(long, value_enum, default_value = "error", env = "PGBACKFILL_EXISTING")]
+    pub(crate) existing: ExistingArg,
+    /// An SQL predicate that narrows every check and delete to the rows it selects
+    #[arg(long, value_name = "PREDICATE", env = "PGBACKFILL_SCOPE")]
+    pub(crate) scope: Option<String>,
+    /// What one transaction holds
+    #[arg(long, value_enum, default_value = "batch", env = "PGBACKFILL_COMMIT")]
+    pub(crate) commit: CommitArg,
+    /// Feed target column TARGET from source column SOURCE; repeatable
+    #[arg(long, value_name = "SOURCE=TARGET", env = "PGBACKFILL_MAP", value_parser = read::pair)]
+    pub(crate) map: Vec<(String, String)>,
+    /// Leave out a source column, or leave a target column null; repeatable
+    #[arg(long, value_name = "COLUMN", env = "PGBACKFILL_IGNORE")]
+    pub(crate) ignore: Vec<String>,
+}
+
+/// How the source is read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Source")]
+pub(crate) struct SourceOptions {
+    /// Files, folders and globs (** too), CSV or Parquet
+    #[arg(value_name = "SOURCE", env = "PGBACKFILL_SOURCE")]
+    pub(crate) source: Vec<String>,
+    /// The first record of CSV is data; --columns names the columns
+    #[arg(long, requires = "columns", env = "PGBACKFILL_NO_HEADER", value_parser = read::switch())]
+    pub(crate) no_header: bool,
+    /// Names of the columns of CSV without a header, in order
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', requires = "no_header", env = "PGBACKFILL_COLUMNS")]
+    pub(crate) columns: Option<Vec<String>>,
+    /// Lines to skip before the header
+    #[arg(long, value_name = "N", default_value_t = 0, env = "PGBACKFILL_SKIP_LINES")]
+    pub(crate) skip_lines: u64,
+    /// An unquoted text that stands for null, beside the empty one; repeatable
+    #[arg(long, value_name = "TEXT", env = "PGBACKFILL_NULL")]
+    pub(crate) null: Vec<String>,
+    /// The character between fields; \t is a tab
+    #[arg(long, value_name = "CHAR", default_value = ",", env = "PGBACKFILL_DELIMITER", value_parser = read::byte)]
+    pub(crate) delimiter: u8,
+    /// The character around fields; none if no field is quoted
+    #[arg(long, value_name = "CHAR", default_value = "\"", env = "PGBACKFILL_QUOTE", value_parser = read::byte_or_none)]
+    pub(crate) quote: OptionalByte,
+    /// The character before a literal quote inside quotes [default: the quote itself]
+    #[arg(long, value_name = "CHAR", env = "PGBACKFILL_ESCAPE", value_parser = read::byte)]
+    pub(crate) escape: Option<u8>,
+    /// Lines that start with this character are skipped
+    #[arg(long, value_name = "CHAR", env = "PGBACKFILL_COMMENT", value_parser = read::byte)]
+    pub(crate) comment: Option<u8>,
+    /// The zone of timestamps without an offset: UTC, +05:30, Europe/Berlin
+    #[arg(long, value_name = "ZONE", default_value = "UTC", env = "PGBACKFILL_TIMEZONE", value_parser = read::zone, allow_hyphen_values = true)]
+    pub(crate) timezone: Zone,
+    /// The longest record of CSV; a longer one is an error
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", env = "PGBACKFILL_RECORD_BYTES", value_parser = read::bytes)]
+    pub(crate) record_bytes: u64,
+}
+
+/// What a run may use.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Limits")]
+pub(crate) struct LimitOptions {
+    /// Connections that load at once [default: one per core, while half of the server's free slots stay free]
+    #[arg(long, short, value_name = "N", env = "PGBACKFILL_WORKERS", value_parser = read::count)]
+    pub(crate) workers: Option<usize>,
+    /// Threads that decode and encode [default: one per core]
+    #[arg(long, value_name = "N", env = "PGBACKFILL_THREADS", value_parser = read::count)]
+    pub(crate) threads: Option<usize>,
+    /// Rows in a batch
+    #[arg(long, value_name = "N", default_value_t = 250_000, env = "PGBACKFILL_BATCH_ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) batch_rows: u64,
+    /// COPY bytes in a batch
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", env = "PGBACKFILL_BATCH_BYTES", value_parser = read::bytes)]
+    pub(crate) batch_bytes: u64,
+    /// Memory for pieces and blocks
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", env = "PGBACKFILL_MEMORY", value_parser = read::bytes)]
+    pub(crate) memory: u64,
+    /// Disk for the spool of a source that is not in order of time
+    #[arg(long, value_name = "SIZE", default_value = "64GiB", env = "PGBACKFILL_SPOOL_BYTES", value_parser = read::bytes)]
+    pub(crate) spool_bytes: u64,
+    /// Folder of the spool [default: the system's temporary folder]
+    #[arg(long, value_name = "FOLDER", env = "PGBACKFILL_SPOOL_FOLDER")]
+    pub(crate) spool_folder: Option<PathBuf>,
+    /// How long a window that fails is tried again
+    #[arg(long, value_name = "TIME", default_value = "5m", env = "PGBACKFILL_RETRY_FOR", value_parser = read::duration)]
+    pub(crate) retry_for: Duration,
+    /// How long a run that gives no sign of life is believed to be alive
+    #[arg(long, value_name = "TIME", default_value = "60s", env = "PGBACKFILL_LEASE", value_parser = read::lease)]
+    pub(crate) lease: Duration,
+}
+
+/// A quote character, or that there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OptionalByte(pub(crate) Option<u8>);
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum ExistingArg {
+    /// Stop with an error
+    Error,
+    /// Delete them first, within --scope
+    Replace,
+    /// Leave them, and load beside them
+    Keep,
+    /// Leave them, and do not load the window
+    Skip,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum CommitArg {
+    /// A batch of rows
+    Batch,
+    /// A whole window
+    Window,
+}
+
+impl From<ExistingArg> for Existing {
+    fn from(arg: ExistingArg) -> Self {
+        match arg {
+            ExistingArg::Error => Self::Error,
+            ExistingArg::Replace => Self::Replace,
+            ExistingArg::Keep => Self::Keep,
+            ExistingArg::Skip => Self::Skip,
+        }
+    }
+}
+
+impl From<CommitArg> for Commit {
+    fn from(arg: CommitArg) -> Self {
+        match arg {
+            CommitArg::Batch => Self::Batch,
+            CommitArg::Window => Self::Window,
+        }
+    }
+}

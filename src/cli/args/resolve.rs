@@ -1,0 +1,90 @@
+//! From what was typed to what the library takes.
+
+use pgbackfill::{CsvOptions, Error, ErrorKind, Input, MappingRules, Options, Result};
+
+use super::{InspectArgs, LoadArgs, SourceOptions};
+
+impl LoadArgs {
+    /// The source and the settings of a load.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Settings`] if something is missing that neither command line, environment nor file gave.
+    pub(crate) fn resolve(&self) -> Result<(Input, Options)> {
+        let (job, limits) = (&self.job, &self.limits);
+        let table = job.table.clone().ok_or_else(|| missing("table", "--table metrics"))?;
+        match (&job.time_column, job.no_time_column) {
+            (None, false) => {
+                return Err(missing("time column", "--time-column ts, or --no-time-column for a table without one"));
+            }
+            (Some(_), true) => {
+                return Err(Error::new(ErrorKind::Settings, "a time column is named, and --no-time-column is on")
+                    .with_hint("leave one of the two out, in the environment and the job file too"));
+            }
+            _ => {}
+        }
+        let mut options = Options::new(table);
+        options.time_column.clone_from(&job.time_column);
+        options.job.clone_from(&job.job);
+        options.from.clone_from(&job.from);
+        options.until.clone_from(&job.until);
+        options.window = job.window;
+        options.existing = job.existing.into();
+        options.scope.clone_from(&job.scope);
+        options.commit = job.commit.into();
+        options.mapping = MappingRules { renames: job.map.clone(), ignored: job.ignore.clone() };
+        options.csv = self.source.csv();
+        options.zone = self.source.timezone.clone();
+        options.limits.workers = limits.workers;
+        options.limits.threads = limits.threads;
+        options.limits.batch_rows = limits.batch_rows;
+        options.limits.batch_bytes = limits.batch_bytes;
+        options.limits.memory_bytes = limits.memory;
+        options.limits.spool_bytes = limits.spool_bytes;
+        options.limits.spool_folder.clone_from(&limits.spool_folder);
+        options.limits.retry_for = limits.retry_for;
+        options.limits.lease = limits.lease;
+        Ok((self.source.input()?, options))
+    }
+}
+
+impl InspectArgs {
+    /// The source, and the settings by which it is read.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Settings`] if no source is named.
+    pub(crate) fn resolve(&self) -> Result<(Input, Options)> {
+        let mut options = Options::new("");
+        options.time_column.clone_from(&self.time_column);
+        options.csv = self.source.csv();
+        options.zone = self.source.timezone.clone();
+        Ok((self.source.input()?, options))
+    }
+}
+
+impl SourceOptions {
+    fn input(&self) -> Result<Input> {
+        match self.source.is_empty() {
+            true => Err(missing("source", "data.csv, 'data/**/*.parquet', a folder")),
+            false => Ok(Input::Files(self.source.clone())),
+        }
+    }
+
+    fn csv(&self) -> CsvOptions {
+        CsvOptions {
+            delimiter: self.delimiter,
+            quote: self.quote.0,
+            escape: self.escape,
+            comment: self.comment,
+            null_marks: self.null.clone(),
+            columns: self.columns.clone(),
+            skip_lines: self.skip_lines,
+            record_bytes_max: self.record_bytes,
+        }
+    }
+}
+
+fn missing(what: &str, example: &str) -> Error {
+    Error::new(ErrorKind::Settings, format!("no {what} is given")).with_hint(format!("name it: {example}"))
+}

@@ -1,0 +1,89 @@
+//! The terminal's side of the program: arguments to library calls, results to text and exit codes.
+
+mod args;
+mod config;
+mod demo;
+mod display;
+mod exit;
+mod load;
+mod output;
+mod plan;
+mod sample;
+#[allow(dead_code, reason = "the tests' harness includes this file too, and uses what the demo does not")]
+mod server;
+mod show;
+mod signal;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, FromArgMatches};
+use pgbackfill::ConnectSettings;
+
+use args::{Cli, Command, Common};
+
+/// Parses, runs, and says how it went.
+pub(crate) fn main() -> ExitCode {
+    let cli = match parse() {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    log(&cli.common);
+    let json = cli.common.json;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(IO_THREADS).enable_all().build();
+    let done = runtime.map_err(anyhow::Error::new).and_then(|runtime| runtime.block_on(run(cli)));
+    match done {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => exit::fail(&error, json),
+    }
+}
+
+/// Threads that drive sockets: they copy bytes and wait, so two serve many connections.
+const IO_THREADS: usize = 2;
+
+fn parse() -> Result<Cli, ExitCode> {
+    let merged = match config::merge(&Cli::command(), std::env::args_os().collect()) {
+        Ok(merged) => merged,
+        Err(error) => return Err(exit::fail(&anyhow::Error::new(error), false)),
+    };
+    let matches = Cli::command().try_get_matches_from(&merged.words);
+    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+        // Help and version are no failures, and go to stdout; where that is closed, nobody reads them.
+        let _ = error.print();
+        if let Some(file) = merged.file.filter(|_| error.use_stderr() && !merged.taken.is_empty()) {
+            eprintln!("\nnote: these options came from {}: {}", file.display(), merged.taken.join(", "));
+        }
+        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+    })
+}
+
+async fn run(cli: Cli) -> anyhow::Result<u8> {
+    let common = &cli.common;
+    match cli.command {
+        Command::Load(args) => Box::pin(load::load(&args, common)).await,
+        Command::Plan(args) => Box::pin(plan::plan(&args, common)).await,
+        Command::Inspect(args) => show::inspect(&args, common).await,
+        Command::Status(args) => show::status(&args, common).await,
+        Command::Verify(args) => show::verify(&args, common).await,
+        Command::Undo(args) => show::undo(&args, common).await,
+        Command::Init(args) => show::init(&args, common).await,
+        Command::Demo(args) => demo::demo(&args, common).await,
+    }
+}
+
+/// Where the target is, as options and environment say.
+fn target(common: &Common) -> pgbackfill::Result<ConnectSettings> {
+    ConnectSettings::resolve(common.target.as_deref(), &|name| std::env::var(name).ok())
+}
+
+/// The library emits, the binary subscribes: nothing below a warning unless asked.
+fn log(common: &Common) {
+    let level = match (common.quiet, common.verbose) {
+        (true, _) => "error",
+        (false, 0) => "warn",
+        (false, 1) => "info,pgbackfill=debug",
+        (false, _) => "debug,pgbackfill=trace",
+    };
+    let filter = tracing_subscriber::EnvFilter::try_from_env("PGBACKFILL_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+}

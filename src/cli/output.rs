@@ -1,0 +1,76 @@
+//! What goes to stdout: results, as text or as JSON lines.
+
+use std::io::Write;
+
+/// Prints a line. A reader that went away (`| head`) ends the output, not the work.
+pub(crate) fn line(text: &str) {
+    let mut stdout = std::io::stdout().lock();
+    let written =
+        stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush());
+    if let Err(error) = written {
+        tracing::debug!(%error, "stdout is closed");
+    }
+}
+
+/// Prints a value as a line of JSON.
+pub(crate) fn json(value: &impl serde::Serialize) {
+    line(&serde_json::to_string(value).expect("results have plain fields only"));
+}
+
+/// Columns of text, each as wide as its widest cell; numbers to the right.
+pub(crate) struct Table {
+    header: Vec<&'static str>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    pub(crate) fn new(header: &[&'static str]) -> Self {
+        Self { header: header.to_vec(), rows: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, row: Vec<String>) {
+        self.rows.push(row);
+    }
+
+    /// The table as lines, indented.
+    pub(crate) fn lines(&self) -> Vec<String> {
+        let header: Vec<String> = self.header.iter().map(|cell| (*cell).to_owned()).collect();
+        let width = |i: usize| {
+            let cells = std::iter::once(&header).chain(&self.rows).filter_map(|row| row.get(i));
+            cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..header.len()).map(width).collect();
+        let numeric: Vec<bool> = (0..header.len()).map(|i| self.is_numeric(i)).collect();
+        let line = |row: &Vec<String>| {
+            let cells = row.iter().zip(&widths).zip(&numeric).map(|((cell, width), numeric)| {
+                if *numeric { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+            });
+            format!("  {}", cells.collect::<Vec<_>>().join("  ")).trim_end().to_owned()
+        };
+        std::iter::once(&header).chain(&self.rows).map(line).collect()
+    }
+
+    fn is_numeric(&self, column: usize) -> bool {
+        let starts = |row: &Vec<String>| {
+            row.get(column).is_some_and(|cell| cell.trim_start_matches('~').starts_with(|c: char| c.is_ascii_digit()))
+        };
+        !self.rows.is_empty() && self.rows.iter().all(starts)
+    }
+
+    pub(crate) fn print(&self) {
+        self.lines().iter().for_each(|text| line(text));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_aligns_texts_left_and_numbers_right() {
+        let mut table = Table::new(&["name", "rows"]);
+        table.push(vec!["a".into(), "~5".into()]);
+        table.push(vec!["long".into(), "1,000".into()]);
+        assert_eq!(table.lines(), ["  name   rows", "  a        ~5", "  long  1,000"]);
+    }
+}

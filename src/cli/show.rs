@@ -1,0 +1,182 @@
+//! `inspect`, `status`, `verify`, `undo` and `init`: one question each, and its answer.
+
+use std::time::Duration;
+
+use pgbackfill::report::{bytes, count, counted};
+use pgbackfill::{Event, Inspection, JobStatus, Verification};
+
+use super::args::{Common, InitArgs, InspectArgs, JobArgs, StatusArgs, UndoArgs};
+use super::exit;
+use super::output::{self, Table, line};
+
+/// Objects that are printed before the rest is only counted.
+const OBJECTS_SHOWN: usize = 20;
+
+/// How often `status --watch` looks again.
+const WATCH_PAUSE: Duration = Duration::from_secs(2);
+
+pub(crate) async fn inspect(args: &InspectArgs, common: &Common) -> anyhow::Result<u8> {
+    let (input, options) = args.resolve()?;
+    let found = pgbackfill::inspect(input, &options).await?;
+    if common.json {
+        output::json(&found);
+    } else {
+        print_inspection(&found);
+    }
+    Ok(exit::DONE)
+}
+
+fn print_inspection(found: &Inspection) {
+    let mut table = Table::new(&["object", "format", "bytes", "rows"]);
+    for object in found.objects.iter().take(OBJECTS_SHOWN) {
+        table.push(vec![object.uri.clone(), object.format.clone(), bytes(object.bytes), count(object.rows)]);
+    }
+    table.print();
+    let all: u64 = found.objects.iter().map(|object| object.bytes).sum();
+    let objects = found.objects.len() as u64; // usize has at most 64 bits
+    line(&format!("  {}, {}, {}", counted(objects, "object"), bytes(all), counted(found.rows, "row")));
+    for layout in &found.layouts {
+        line("");
+        let mut table = Table::new(&["column", "type"]);
+        layout.iter().for_each(|(name, data_type)| table.push(vec![name.clone(), data_type.clone()]));
+        found.path_columns.iter().for_each(|name| table.push(vec![name.clone(), "folder name".to_owned()]));
+        table.print();
+    }
+    if let Some(time) = &found.time {
+        let order = if time.ascending { "in order" } else { "not in order" };
+        line("");
+        line(&format!("  {} from {} to {}, {order}", time.column, time.oldest, time.newest));
+        if time.rows_unkeyed > 0 {
+            line(&format!("  {} rows have no time, or an infinite one", count(time.rows_unkeyed)));
+        }
+    }
+}
+
+pub(crate) async fn status(args: &StatusArgs, common: &Common) -> anyhow::Result<u8> {
+    let target = super::target(common)?;
+    loop {
+        let names = match &args.job {
+            Some(job) => vec![job.clone()],
+            None => pgbackfill::job_names(&target).await?,
+        };
+        let mut complete = true;
+        for name in &names {
+            let status = pgbackfill::status(&target, Some(name)).await?;
+            complete &= status.progress.is_complete();
+            if common.json { output::json(&status) } else { print_status(&status) }
+        }
+        if names.is_empty() && !common.json {
+            line("no jobs yet; `pgbackfill load` begins one");
+        }
+        if !args.watch || complete {
+            return Ok(exit::DONE);
+        }
+        tokio::time::sleep(WATCH_PAUSE).await;
+    }
+}
+
+fn print_status(status: &JobStatus) {
+    let progress = &status.progress;
+    let pending = progress.windows - progress.loaded - progress.skipped - progress.failed;
+    line(&format!("job       {} into {}, begun {}", status.job, status.table, status.created));
+    line(&format!(
+        "windows   {} loaded, {pending} open, {} skipped, {} failed, of {}",
+        progress.loaded, progress.skipped, progress.failed, progress.windows
+    ));
+    line(&format!("rows      {} of {}", count(progress.rows), count(status.rows_expected)));
+    if let Some(frontier) = &status.frontier {
+        line(&format!("frontier  every window before {frontier} is loaded"));
+    }
+    match status.runs.as_slice() {
+        [] => line("runs      none"),
+        runs => line(&format!("runs      {}, {} rows/s", runs.join(", "), count(rounded(status.rows_per_second)))),
+    }
+    status.failures.iter().for_each(|(window, error)| line(&format!("failed    {window}: {error}")));
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a rate, never below zero")]
+fn rounded(rate: f64) -> u64 {
+    rate.round() as u64
+}
+
+pub(crate) async fn verify(args: &JobArgs, common: &Common) -> anyhow::Result<u8> {
+    let target = super::target(common)?;
+    let json = common.json;
+    let observer = move |event: &Event| {
+        if json {
+            output::json(event);
+        }
+    };
+    let found = pgbackfill::verify(&target, args.job.as_deref(), &observer).await?;
+    if json {
+        output::json(&found);
+    } else {
+        print_verification(&found);
+    }
+    Ok(match (found.is_equal(), found.not_loaded) {
+        (false, _) => exit::DIFFERENT,
+        (true, 0) => exit::DONE,
+        (true, _) => exit::INCOMPLETE,
+    })
+}
+
+fn print_verification(found: &Verification) {
+    for difference in &found.differences {
+        let (loaded, there) = (difference.rows_loaded, difference.rows_found);
+        let what = match loaded == there {
+            true => "values differ".to_owned(),
+            false => format!("{} rows were loaded, {} are there", count(loaded), count(there)),
+        };
+        line(&format!("window {} differs: {what}", difference.window));
+    }
+    for (windows, what) in [(found.not_loaded, "not loaded yet"), (found.skipped, "skipped for the rows they held")] {
+        if windows > 0 {
+            line(&format!("not compared: {}, {what}", counted(windows, "window")));
+        }
+    }
+    if !found.unhashed.is_empty() {
+        line(&format!("not compared, for their stored form cannot be foretold: {}", found.unhashed.join(", ")));
+    }
+    let differ = found.differences.len() as u64; // usize has at most 64 bits
+    let verdict = if found.is_equal() { "equal".to_owned() } else { format!("{} differ", count(differ)) };
+    let (windows, rows) = (counted(found.windows, "window"), counted(found.rows, "row"));
+    line(&format!("job {}: {windows}, {rows}: {verdict}", found.job));
+    if !found.is_equal() {
+        line(&format!(
+            "rows were changed or deleted since; `pgbackfill undo {}` and a new load put them back",
+            found.job
+        ));
+    }
+}
+
+pub(crate) async fn undo(args: &UndoArgs, common: &Common) -> anyhow::Result<u8> {
+    let (target, json) = (super::target(common)?, common.json);
+    let observer = move |event: &Event| {
+        if json {
+            output::json(event);
+        }
+    };
+    let undone = pgbackfill::undo(&target, &args.job, &observer).await?;
+    if json {
+        output::json(&undone);
+        return Ok(exit::DONE);
+    }
+    line(&format!("job {}: {} deleted", undone.job, counted(undone.rows, "row")));
+    if undone.rows < undone.rows_loaded {
+        let gone = undone.rows_loaded - undone.rows;
+        line(&format!("{} more were loaded, but have been changed or deleted by others since", count(gone)));
+    }
+    Ok(exit::DONE)
+}
+
+pub(crate) async fn init(args: &InitArgs, common: &Common) -> anyhow::Result<u8> {
+    if args.print {
+        line(pgbackfill::ledger::SCHEMA.trim_end());
+        return Ok(exit::DONE);
+    }
+    pgbackfill::init(&super::target(common)?).await?;
+    if !common.quiet {
+        line("the ledger's tables are in schema pgbackfill");
+    }
+    Ok(exit::DONE)
+}

@@ -1,0 +1,202 @@
+//! Which encoder feeds a target column from a source column: the one table of (Arrow type, `PostgreSQL` type) pairs.
+
+use std::sync::Arc;
+
+use arrow_array::types::{
+    Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, UInt64Type,
+};
+use arrow_array::{ArrayRef, BinaryArray, BinaryViewArray, FixedSizeBinaryArray, StringArray, StringViewArray};
+use arrow_schema::{DataType, Field};
+
+use super::field::{AllNull, Built, Fault, FieldEncoder, Prepared};
+use super::json::JsonText;
+use super::jsonb::Canonical;
+use super::numeric::Numeric;
+use super::text::{Direct, Labels, Limit};
+use super::values::Texts;
+use super::{array, array_literal, boolean, bytea, float, integer, interval, numeric, temporal, text, uuid};
+use crate::model::Zone;
+use crate::schema::{PgKind, PgType};
+
+/// How a source column reaches a target column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Support {
+    /// By COPY BINARY.
+    Binary {
+        /// Whether what the server will return for it is known, so that the column can take part in the row hash.
+        hashed: bool,
+    },
+    /// There is no binary form here: the whole table goes by COPY text.
+    Text,
+    /// Not at all, for this reason.
+    None(String),
+}
+
+/// How values of `source` reach a column of type `target`.
+#[must_use]
+pub fn support(source: &DataType, target: &PgType) -> Support {
+    match choose(source, target, &Zone::UTC) {
+        Choice::Binary(_) => Support::Binary { hashed: true },
+        Choice::Text(_) => Support::Text,
+        Choice::None(reason) => Support::None(reason),
+    }
+}
+
+/// The encoder for a pair of types.
+pub(super) enum Choice {
+    /// Encodes the type's binary form.
+    Binary(Box<dyn FieldEncoder>),
+    /// Encodes the text that the type's input function takes.
+    Text(Box<dyn FieldEncoder>),
+    /// There is none, for this reason.
+    None(String),
+}
+
+impl Choice {
+    /// The same encoder behind a change of its arrays.
+    fn behind(self, prepare: impl Fn(&ArrayRef) -> Result<ArrayRef, Fault> + Send + 'static) -> Self {
+        match self {
+            Self::Binary(encoder) => Self::Binary(Prepared::boxed(prepare, encoder)),
+            Self::Text(encoder) => Self::Text(Prepared::boxed(prepare, encoder)),
+            Self::None(reason) => Self::None(reason),
+        }
+    }
+
+    /// What was chosen for text, as the choice for a type whose input function shall read that text.
+    fn read_as_text(self) -> Self {
+        match self {
+            Self::Binary(encoder) => Self::Text(encoder),
+            other => other,
+        }
+    }
+
+    /// That no rule leads from `source` to `target`.
+    pub(super) fn none(source: &DataType, target: &PgType) -> Self {
+        Self::None(format!("no rule makes {target} out of {source}"))
+    }
+}
+
+/// The encoder that feeds `target` from `source`.
+pub(super) fn choose(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
+    if target.kind == PgKind::Other {
+        return choose(source, &text::plain(), zone).read_as_text();
+    }
+    if let Some(simple) = simpler(source) {
+        let choice = choose(&simple, target, zone);
+        return match choice {
+            Choice::None(_) => Choice::none(source, target),
+            _ => choice.behind(move |column| Ok(widened(column, &simple))),
+        };
+    }
+    match source {
+        DataType::Null => Choice::Binary(Box::new(AllNull)),
+        DataType::Boolean => boolean::from_boolean(source, target),
+        DataType::Int16 => integer::from_integer::<Int16Type>(source, target),
+        DataType::Int32 => integer::from_integer::<Int32Type>(source, target),
+        DataType::Int64 => integer::from_integer::<Int64Type>(source, target),
+        DataType::UInt64 => integer::from_integer::<UInt64Type>(source, target),
+        DataType::Float32 => float::from_float::<Float32Type>(source, target),
+        DataType::Float64 => float::from_float::<Float64Type>(source, target),
+        DataType::Decimal128(_, scale) => numeric::from_decimal::<Decimal128Type>(*scale, source, target),
+        DataType::Decimal256(_, scale) => numeric::from_decimal::<Decimal256Type>(*scale, source, target),
+        DataType::Utf8 => from_text::<StringArray>(source, target, zone),
+        DataType::Utf8View => from_text::<StringViewArray>(source, target, zone),
+        DataType::Binary | DataType::BinaryView | DataType::FixedSizeBinary(_) => from_bytes(source, target, zone),
+        DataType::List(item) => array::from_list::<i32>(item, source, target, zone),
+        DataType::LargeList(item) => array::from_list::<i64>(item, source, target, zone),
+        _ => temporal::from_temporal(source, target, zone),
+    }
+}
+
+/// The encoder that feeds `target` from stored keys.
+pub(super) fn choose_stored_key(source: &DataType, target: &PgType) -> Choice {
+    match &target.kind {
+        _ if source != &DataType::Int64 => Choice::None(format!("stored keys are Int64, not {source}")),
+        PgKind::Int2 | PgKind::Int4 | PgKind::Int8 => integer::from_integer::<Int64Type>(source, target),
+        _ => temporal::from_keys(target),
+    }
+}
+
+/// The type to which `source` is brought, without loss, so that fewer types need encoders.
+fn simpler(source: &DataType) -> Option<DataType> {
+    Some(match source {
+        DataType::Int8 | DataType::UInt8 => DataType::Int16,
+        DataType::UInt16 => DataType::Int32,
+        DataType::UInt32 => DataType::Int64,
+        DataType::Float16 => DataType::Float32,
+        DataType::Decimal32(precision, scale) | DataType::Decimal64(precision, scale) => {
+            DataType::Decimal128(*precision, *scale)
+        }
+        DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::LargeBinary => DataType::BinaryView,
+        // A view takes a dictionary's texts without copying them row by row.
+        DataType::Dictionary(_, values) => match values.as_ref() {
+            DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+            DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+            other => other.clone(),
+        },
+        DataType::FixedSizeList(item, _) => DataType::List(Arc::new(Field::clone(item))),
+        _ => return None,
+    })
+}
+
+fn widened(column: &ArrayRef, simple: &DataType) -> ArrayRef {
+    arrow_cast::cast(column, simple).expect("every type that `simpler` names is reached without loss")
+}
+
+fn from_text<V: Texts>(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
+    match &target.kind {
+        PgKind::Bool => parsed::<V, _>(boolean::parse),
+        PgKind::Int2 => parsed::<V, _>(integer::parse::<i16, 2>),
+        PgKind::Int4 => parsed::<V, _>(integer::parse::<i32, 4>),
+        PgKind::Int8 => parsed::<V, _>(integer::parse::<i64, 8>),
+        PgKind::Float4 => parsed::<V, _>(float::parse::<f32>),
+        PgKind::Float8 => parsed::<V, _>(float::parse::<f64>),
+        PgKind::Numeric(modifier) => {
+            let (modifier, mut number) = (*modifier, Numeric::default());
+            parsed::<V, _>(move |text, out| number.encode_text(text, modifier, out))
+        }
+        PgKind::Text | PgKind::Varchar(_) | PgKind::Char(_) => text::from_text::<V>(Limit::of(&target.kind)),
+        PgKind::Bytea => parsed::<V, _>(bytea::parse),
+        PgKind::Uuid => parsed::<V, _>(uuid::parse),
+        PgKind::Json => Choice::Binary(Direct::<V, _>::boxed(JsonText::default())),
+        PgKind::Jsonb => {
+            let mut canonical = Canonical::default();
+            parsed::<V, _>(move |text, out| canonical.encode(text, out))
+        }
+        PgKind::Enum(labels) => Choice::Binary(Direct::<V, _>::boxed(Labels::new(labels, &target.name))),
+        PgKind::Array(element) => match choose(&DataType::Utf8, element, zone) {
+            Choice::Binary(encoder) => Choice::Binary(array_literal::ArrayLiteral::<V>::boxed(element.oid, encoder)),
+            Choice::Text(_) => text::from_text::<V>(Limit::None).read_as_text(),
+            Choice::None(reason) => Choice::None(reason),
+        },
+        // The fields of such a modifier change what the text means: '5' is five days for `interval day`.
+        PgKind::Interval(Some(modifier)) if interval::names_fields(*modifier) => {
+            text::from_text::<V>(Limit::None).read_as_text()
+        }
+        _ => temporal::from_text::<V>(source, target, zone),
+    }
+}
+
+/// Fields that `parse` appends for each text.
+pub(super) fn parsed<V: Texts, F>(mut parse: F) -> Choice
+where
+    F: FnMut(&str, &mut Vec<u8>) -> Result<(), String> + Send + 'static,
+{
+    Choice::Binary(Built::<V, _>::boxed(move |array: &V, row, out: &mut Vec<u8>| parse(array.text(row), out)))
+}
+
+fn from_bytes(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
+    match (&target.kind, source) {
+        (PgKind::Bytea, DataType::Binary) => Choice::Binary(Direct::<BinaryArray, _>::boxed(text::Whole)),
+        (PgKind::Bytea, DataType::BinaryView) => Choice::Binary(Direct::<BinaryViewArray, _>::boxed(text::Whole)),
+        (PgKind::Bytea, _) | (PgKind::Uuid, DataType::FixedSizeBinary(16)) => {
+            Choice::Binary(Direct::<FixedSizeBinaryArray, _>::boxed(text::Whole))
+        }
+        (
+            PgKind::Text | PgKind::Varchar(_) | PgKind::Char(_) | PgKind::Json | PgKind::Jsonb | PgKind::Enum(_),
+            DataType::Binary | DataType::BinaryView,
+        ) => choose(&DataType::Utf8, target, zone).behind(text::checked_utf8),
+        _ => Choice::none(source, target),
+    }
+}

@@ -1,0 +1,198 @@
+//! Lines of COPY text out of encoded tuples.
+//!
+//! The text form is printed from the binary one rather than from the batch: a value then has one encoding, its faults
+//! are found in one place, and the row hash is the same whichever form is sent.
+
+use super::array::Dimension;
+use super::field::LENGTH_BYTES;
+use super::float;
+use super::numeric::Numeric;
+use super::{interval, time};
+use crate::model::datetime::{Interval, format_date, format_timestamp, format_timestamptz};
+use crate::schema::{PgKind, PgType};
+
+/// Prints tuples as lines.
+#[derive(Debug)]
+pub(super) struct LineWriter {
+    /// The type of each field.
+    types: Vec<PgType>,
+    printer: Printer,
+    printed: Vec<u8>,
+}
+
+impl LineWriter {
+    pub(super) fn new(types: Vec<PgType>) -> Self {
+        Self { types, printer: Printer::default(), printed: Vec::new() }
+    }
+
+    /// Appends a line for each of the tuples.
+    pub(super) fn append(&mut self, tuples: &[u8], out: &mut Vec<u8>) {
+        let mut tuples = Fields(tuples);
+        while !tuples.0.is_empty() {
+            let _count = tuples.take(2);
+            for (at, ty) in self.types.iter().enumerate() {
+                if at > 0 {
+                    out.push(b'\t');
+                }
+                let Some(field) = tuples.field() else {
+                    out.extend_from_slice(b"\\N");
+                    continue;
+                };
+                self.printed.clear();
+                self.printer.print(ty, field, &mut self.printed);
+                escape(&self.printed, out);
+            }
+            out.push(b'\n');
+        }
+    }
+}
+
+/// Appends a value with the escapes that keep it one value of one line.
+fn escape(value: &[u8], out: &mut Vec<u8>) {
+    for byte in value {
+        match byte {
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            other => out.push(*other),
+        }
+    }
+}
+
+/// Reads what encoders have written; their bytes are well formed.
+struct Fields<'a>(&'a [u8]);
+
+impl<'a> Fields<'a> {
+    fn take(&mut self, bytes: usize) -> &'a [u8] {
+        let (taken, rest) = self.0.split_at(bytes);
+        self.0 = rest;
+        taken
+    }
+
+    fn array<const N: usize>(&mut self) -> [u8; N] {
+        self.take(N).try_into().expect("as many bytes were taken as asked for")
+    }
+
+    fn int(&mut self) -> i32 {
+        i32::from_be_bytes(self.array())
+    }
+
+    /// The next field, `None` if it is null.
+    fn field(&mut self) -> Option<&'a [u8]> {
+        let length = i32::from_be_bytes(self.array::<LENGTH_BYTES>());
+        usize::try_from(length).ok().map(|length| self.take(length))
+    }
+}
+
+/// Prints fields as texts that the server's input functions read back to the same values.
+#[derive(Debug, Default)]
+struct Printer {
+    number: Numeric,
+    digits: String,
+}
+
+impl Printer {
+    fn print(&mut self, ty: &PgType, field: &[u8], out: &mut Vec<u8>) {
+        let mut fields = Fields(field);
+        match &ty.kind {
+            PgKind::Bool => out.push(if field == [1] { b't' } else { b'f' }),
+            PgKind::Int2 => put(out, &i16::from_be_bytes(fields.array()).to_string()),
+            PgKind::Int4 => put(out, &fields.int().to_string()),
+            PgKind::Int8 => put(out, &i64::from_be_bytes(fields.array()).to_string()),
+            PgKind::Float4 => float::print(f32::from_be_bytes(fields.array()), &mut self.digits, out),
+            PgKind::Float8 => float::print(f64::from_be_bytes(fields.array()), &mut self.digits, out),
+            PgKind::Numeric(_) => {
+                self.number.take_sent(field);
+                self.number.print(out);
+            }
+            PgKind::Bytea => {
+                out.extend_from_slice(b"\\x");
+                print_hex(field, out);
+            }
+            PgKind::Uuid => print_hex(field, out),
+            PgKind::Jsonb => out.extend_from_slice(&field[1..]), // without its version
+            PgKind::Array(element) => self.print_array(element, fields, out),
+            PgKind::Text | PgKind::Varchar(_) | PgKind::Char(_) | PgKind::Json | PgKind::Enum(_) | PgKind::Other => {
+                out.extend_from_slice(field);
+            }
+            _ => print_temporal(&ty.kind, fields, out),
+        }
+    }
+
+    fn print_array(&mut self, element: &PgType, mut fields: Fields, out: &mut Vec<u8>) {
+        let count = fields.int();
+        let (_has_null, _oid) = (fields.int(), fields.int());
+        let dimensions: Vec<_> = (0..count).map(|_| Dimension { length: fields.int(), lower: fields.int() }).collect();
+        if dimensions.is_empty() {
+            return put(out, "{}");
+        }
+        if dimensions.iter().any(|dimension| dimension.lower != 1) {
+            for Dimension { length, lower } in &dimensions {
+                put(out, &format!("[{lower}:{}]", lower + (length - 1)));
+            }
+            out.push(b'=');
+        }
+        self.print_members(element, &dimensions, &mut fields, out);
+    }
+
+    fn print_members(&mut self, element: &PgType, dimensions: &[Dimension], fields: &mut Fields, out: &mut Vec<u8>) {
+        let Some((outer, inner)) = dimensions.split_first() else {
+            return match fields.field() {
+                Some(field) => self.print_element(element, field, out),
+                None => put(out, "NULL"),
+            };
+        };
+        for member in 0..outer.length {
+            out.push(if member == 0 { b'{' } else { b',' });
+            self.print_members(element, inner, fields, out);
+        }
+        out.push(b'}');
+    }
+
+    /// Always in quotation marks, within which only two characters need an escape.
+    fn print_element(&mut self, element: &PgType, field: &[u8], out: &mut Vec<u8>) {
+        let mut text = Vec::new();
+        self.print(element, field, &mut text);
+        out.push(b'"');
+        for byte in text {
+            if matches!(byte, b'"' | b'\\') {
+                out.push(b'\\');
+            }
+            out.push(byte);
+        }
+        out.push(b'"');
+    }
+}
+
+fn print_temporal(kind: &PgKind, mut fields: Fields, out: &mut Vec<u8>) {
+    match kind {
+        PgKind::Date => put(out, &format_date(fields.int().into())),
+        PgKind::Timestamp(_) => put(out, &format_timestamp(i64::from_be_bytes(fields.array()))),
+        PgKind::TimestampTz(_) => put(out, &format_timestamptz(i64::from_be_bytes(fields.array()))),
+        PgKind::Time(_) => time::print(i64::from_be_bytes(fields.array()), out),
+        PgKind::TimeTz(_) => {
+            time::print(i64::from_be_bytes(fields.array()), out);
+            let west = fields.int();
+            let (sign, size) = (if west > 0 { '-' } else { '+' }, west.unsigned_abs());
+            put(out, &format!("{sign}{:02}:{:02}:{:02}", size / 3600, size / 60 % 60, size % 60));
+        }
+        PgKind::Interval(_) => {
+            let micros = i64::from_be_bytes(fields.array());
+            interval::print(Interval { micros, days: fields.int(), months: fields.int() }, out);
+        }
+        other => unreachable!("{other:?} is printed elsewhere"),
+    }
+}
+
+fn put(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn print_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 15)]);
+    }
+}

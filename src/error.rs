@@ -1,0 +1,253 @@
+//! The crate's one error type: what failed, where it stood, and what to do next.
+//!
+//! An [`Error`] keeps the place of a failure in fields (object, record, byte, column, window, SQLSTATE), so that a
+//! library user can act on them and the command line can print them in one form. Messages are lower-case phrases
+//! that never repeat their source.
+
+mod retry;
+
+use std::fmt;
+
+pub use retry::{Retry, SqlClass, classify};
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A failure, with its place, its cause and a hint.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    place: Place,
+    hint: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What sort of failure an [`Error`] is; it decides the exit code of the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A setting is wrong, missing or in conflict with another.
+    Settings,
+    /// Source columns and target columns do not fit together.
+    Schema,
+    /// An object cannot be found, read or understood as a whole.
+    Source,
+    /// A value in the source cannot be stored.
+    Data,
+    /// The source is not what the ledger recorded for this job.
+    Changed,
+    /// The window already holds rows that this job did not write.
+    Occupied,
+    /// The role lacks a privilege.
+    Permission,
+    /// The server refused or failed; `sqlstate` says why.
+    Target,
+    /// The connection to the server could not be made or was lost.
+    Connection,
+    /// Another run holds this job.
+    Busy,
+    /// This run lost its claim on a window to another run.
+    Fenced,
+    /// The run stopped before everything was loaded; the job can be resumed.
+    Incomplete,
+    /// The user asked to stop.
+    Interrupted,
+    /// The target differs from what the ledger recorded.
+    Difference,
+    /// A limit of this program was reached.
+    Limit,
+    /// A defect in this program.
+    Internal,
+}
+
+/// Where a failure stood; every field that is known is set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Place {
+    /// URI of the object.
+    pub object: Option<String>,
+    /// Record number in the object, from 1; a CSV header is not counted.
+    pub record: Option<u64>,
+    /// Byte offset in the object of the start of the record, or of the failing byte.
+    pub byte: Option<u64>,
+    /// Name of the column in the target.
+    pub column: Option<String>,
+    /// The window, as `[start, end)`.
+    pub window: Option<String>,
+    /// The server's five-character code.
+    pub sqlstate: Option<String>,
+}
+
+impl Error {
+    /// An error of `kind` that says `message`.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, message: message.into(), place: Place::default(), hint: None, source: None }))
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.0.source = Some(source.into());
+        self
+    }
+
+    /// Adds the next step for a person.
+    #[must_use]
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// Names the object.
+    #[must_use]
+    pub fn at_object(mut self, uri: impl Into<String>) -> Self {
+        self.0.place.object = Some(uri.into());
+        self
+    }
+
+    /// Names the record, from 1.
+    #[must_use]
+    pub fn at_record(mut self, record: u64) -> Self {
+        self.0.place.record = Some(record);
+        self
+    }
+
+    /// Names the byte offset in the object.
+    #[must_use]
+    pub fn at_byte(mut self, byte: u64) -> Self {
+        self.0.place.byte = Some(byte);
+        self
+    }
+
+    /// Names the target column.
+    #[must_use]
+    pub fn in_column(mut self, column: impl Into<String>) -> Self {
+        self.0.place.column = Some(column.into());
+        self
+    }
+
+    /// Names the window.
+    #[must_use]
+    pub fn in_window(mut self, window: impl Into<String>) -> Self {
+        self.0.place.window = Some(window.into());
+        self
+    }
+
+    /// Names the server's error code.
+    #[must_use]
+    pub fn with_sqlstate(mut self, code: impl Into<String>) -> Self {
+        self.0.place.sqlstate = Some(code.into());
+        self
+    }
+
+    /// Wraps this error in another that says what was being done; kind, place and hint carry over, and the outer
+    /// message does not repeat the place.
+    #[must_use]
+    pub fn context(self, message: impl Into<String>) -> Self {
+        let mut outer = Self::new(self.0.kind, message);
+        outer.0.hint.clone_from(&self.0.hint);
+        outer.with_source(self)
+    }
+
+    /// What sort of failure this is.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The next step for a person, if there is one.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// Where the failure stood: the innermost place known in the chain of causes.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        let inner = std::error::Error::source(self).and_then(|source| source.downcast_ref::<Self>());
+        match inner {
+            Some(inner) if self.0.place == Place::default() => inner.place(),
+            _ => &self.0.place,
+        }
+    }
+
+    /// Whether trying again can help, and how.
+    #[must_use]
+    pub fn retry(&self) -> Retry {
+        retry::of(self.kind(), self.place().sqlstate.as_deref())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        self.0.place.fmt(f)
+    }
+}
+
+/// The place as the tail of a sentence: ` in column "host" (23502), a.csv record 1041, byte 88213`.
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(column) = &self.column {
+            write!(f, " in column \"{column}\"")?;
+        }
+        if let Some(window) = &self.window {
+            write!(f, " in window {window}")?;
+        }
+        if let Some(code) = &self.sqlstate {
+            write!(f, " ({code})")?;
+        }
+        let mut separator = ", ";
+        if let Some(object) = &self.object {
+            write!(f, "{separator}{object}")?;
+            separator = " ";
+        }
+        if let Some(record) = self.record {
+            write!(f, "{separator}record {record}")?;
+            separator = ", ";
+        }
+        if let Some(byte) = self.byte {
+            write!(f, "{separator}byte {byte}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("message", &self.0.message)
+            .field("place", &self.0.place)
+            .field("source", &self.0.source)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|source| source as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_names_its_place_and_keeps_it_through_context() {
+        let error = Error::new(ErrorKind::Data, "null value")
+            .in_column("host")
+            .with_sqlstate("23502")
+            .at_object("a.csv")
+            .at_record(1041)
+            .at_byte(88213);
+        assert_eq!(error.to_string(), "null value in column \"host\" (23502), a.csv record 1041, byte 88213");
+        let outer = error.with_hint("mend it").context("copy into public.metrics");
+        assert_eq!(outer.to_string(), "copy into public.metrics");
+        assert_eq!(outer.place().record, Some(1041));
+        assert_eq!(outer.hint(), Some("mend it"));
+    }
+}

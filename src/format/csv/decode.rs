@@ -1,0 +1,251 @@
+//! The decoder of one piece: bytes to batches of text columns.
+//!
+//! Each wanted value is copied once, from the piece into the buffer of its column; the others are not touched.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
+use bytes::Bytes;
+
+use super::dialect::{Dialect, NullMarks, Symbols};
+use super::offset;
+use super::projection::{Feed, Projection};
+use super::record::{Field, Group, Records, Site};
+use super::text::TextColumn;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Decode, Step};
+use crate::model::{Extent, Object, Origin, Rows};
+
+/// Rows of a batch, unless set otherwise: enough to pay for a batch, few enough for its columns to stay in cache.
+const ROWS_PER_BATCH: usize = 8192;
+
+/// A batch ends after the group of records that brings it to this many bytes. A group is a run of the tape (64 KiB) or
+/// a single longer record, so 32-bit offsets always hold.
+const BATCH_BYTES: usize = 4 << 20;
+
+/// Decodes one piece.
+#[derive(Debug)]
+pub struct CsvDecoder {
+    site: Site,
+    range: Range<u64>,
+    first_record: u64,
+    dialect: Arc<Dialect>,
+    projection: Arc<Projection>,
+    symbols: Symbols,
+    nulls: NullMarks,
+    rows_per_batch: usize,
+    /// Bytes that each text column had in the last batch, to begin the next one with.
+    column_bytes: Vec<usize>,
+    progress: Progress,
+}
+
+#[derive(Debug)]
+enum Progress {
+    /// The bytes are not there yet.
+    Waiting,
+    /// Records are read.
+    Reading(Bytes, Box<Records>),
+    /// The piece is at its end, or failed.
+    Over,
+}
+
+impl CsvDecoder {
+    /// For the piece `extent` of `object`; `dialect` is the one that [`read_header`](super::read_header) found for it.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Internal`] if the extent is not a range of bytes.
+    pub fn new(object: &Object, extent: Extent, dialect: Arc<Dialect>, projection: Arc<Projection>) -> Result<Self> {
+        let Extent::Bytes { start, end, first_record } = extent else {
+            let message = "a piece of delimited text is a range of bytes";
+            return Err(Error::new(ErrorKind::Internal, message).at_object(&object.uri));
+        };
+        Ok(Self {
+            site: Site { object: Arc::from(object.uri.as_str()), start },
+            range: start..end,
+            first_record,
+            symbols: dialect.symbols(),
+            nulls: NullMarks::new(&dialect),
+            rows_per_batch: ROWS_PER_BATCH,
+            column_bytes: vec![0; projection.feeds().len()],
+            progress: Progress::Waiting,
+            dialect,
+            projection,
+        })
+    }
+
+    /// Sets the most rows of a batch, at least 1.
+    #[must_use]
+    pub fn with_rows_per_batch(mut self, rows: usize) -> Self {
+        self.rows_per_batch = rows.max(1);
+        self
+    }
+
+    /// The next batch; `None` at the end of the piece.
+    fn next_rows(&mut self, piece: &[u8], records: &mut Records) -> Result<Option<Rows>> {
+        let mut batch = Batch::new(self, records.record());
+        let (mut rows, mut bytes) = (0, 0);
+        while rows < self.rows_per_batch && bytes < BATCH_BYTES {
+            let Some(group) = records.next_group(piece, self.rows_per_batch - rows)? else { break };
+            batch.push(piece, &group);
+            rows += group.len();
+            bytes += group.bytes();
+        }
+        if rows == 0 {
+            return Ok(None);
+        }
+        let (rows, column_bytes) = batch.finish(piece)?;
+        self.column_bytes = column_bytes;
+        Ok(Some(rows))
+    }
+}
+
+impl Decode for CsvDecoder {
+    fn step(&mut self) -> Result<Step> {
+        match std::mem::replace(&mut self.progress, Progress::Over) {
+            Progress::Waiting if self.range.is_empty() => Ok(Step::Done),
+            Progress::Waiting => {
+                self.progress = Progress::Waiting;
+                Ok(Step::Need(vec![self.range.clone()]))
+            }
+            Progress::Reading(piece, mut records) => {
+                let Some(rows) = self.next_rows(&piece, &mut records)? else { return Ok(Step::Done) };
+                self.progress = Progress::Reading(piece, records);
+                Ok(Step::Rows(rows))
+            }
+            Progress::Over => Ok(Step::Done),
+        }
+    }
+
+    fn supply(&mut self, ranges: Vec<Range<u64>>, data: Vec<Bytes>) -> Result<()> {
+        let fits = ranges == [self.range.clone()]
+            && matches!(&*data, [bytes] if offset(bytes.len()) == self.range.end - self.range.start)
+            && matches!(self.progress, Progress::Waiting);
+        match data.into_iter().next() {
+            Some(piece) if fits => {
+                let columns = Some(self.projection.columns());
+                let records = Records::new(self.site.clone(), self.first_record, &self.dialect, columns);
+                self.progress = Progress::Reading(piece, Box::new(records));
+                Ok(())
+            }
+            _ => Err(Error::new(ErrorKind::Internal, "the bytes supplied are not the bytes of the piece")
+                .at_object(&*self.site.object)
+                .at_byte(self.range.start)),
+        }
+    }
+}
+
+/// A batch in the making.
+struct Batch<'a> {
+    decoder: &'a CsvDecoder,
+    first_record: u64,
+    /// A text column for each feed that is a field.
+    columns: Vec<Option<TextColumn>>,
+    /// Offset in the object of each row.
+    starts: Vec<u64>,
+}
+
+impl<'a> Batch<'a> {
+    fn new(decoder: &'a CsvDecoder, first_record: u64) -> Self {
+        let feeds = decoder.projection.feeds().iter();
+        let rows = decoder.rows_per_batch.min(ROWS_PER_BATCH);
+        let columns = feeds.zip(&decoder.column_bytes).map(|(feed, bytes)| match feed {
+            Feed::Field(_) => Some(TextColumn::with_capacity(rows, bytes + bytes / 8)),
+            Feed::Constant(_) => None,
+        });
+        Self { decoder, first_record, columns: columns.collect(), starts: Vec::with_capacity(rows) }
+    }
+
+    fn push(&mut self, piece: &[u8], group: &Group<'_>) {
+        let start = self.decoder.range.start;
+        self.starts.extend(group.starts().map(|at| start + offset(at)));
+        let decoder = self.decoder;
+        for (feed, column) in decoder.projection.feeds().iter().zip(&mut self.columns) {
+            if let (Feed::Field(position), Some(column)) = (feed, column) {
+                push_fields(column, piece, group.column(*position), &decoder.nulls, &decoder.symbols);
+            }
+        }
+    }
+
+    /// The rows, and how many bytes each column took.
+    fn finish(self, piece: &[u8]) -> Result<(Rows, Vec<usize>)> {
+        let rows = self.starts.len();
+        let feeds = self.decoder.projection.feeds();
+        let mut arrays: Vec<ArrayRef> = Vec::with_capacity(feeds.len());
+        let mut column_bytes = Vec::with_capacity(feeds.len());
+        // The first row that is not UTF-8, with its field's position and its column's number.
+        let mut invalid: Option<(usize, usize, usize)> = None;
+        for (number, (feed, column)) in feeds.iter().zip(self.columns).enumerate() {
+            column_bytes.push(column.as_ref().map_or(0, TextColumn::bytes));
+            let array = match (feed, column) {
+                (Feed::Field(position), Some(column)) => column.finish().unwrap_or_else(|row| {
+                    let own = (row, *position, number);
+                    invalid = Some(invalid.map_or(own, |first| first.min(own)));
+                    StringArray::new_null(rows)
+                }),
+                (Feed::Constant(Some(value)), _) => StringArray::from_iter_values(std::iter::repeat_n(value, rows)),
+                _ => StringArray::new_null(rows),
+            };
+            arrays.push(Arc::new(array));
+        }
+        if let Some((row, position, number)) = invalid {
+            let record = (self.first_record + offset(row), self.starts[row]);
+            return Err(self.decoder.invalid_text(piece, record, position, number));
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let batch =
+            RecordBatch::try_new_with_options(Arc::clone(self.decoder.projection.schema()), arrays, &options)
+                .map_err(|error| Error::new(ErrorKind::Internal, "columns do not make a batch").with_source(error))?;
+        let origin = Origin {
+            object: Arc::clone(&self.decoder.site.object),
+            first_record: self.first_record,
+            bytes: Some(self.starts),
+        };
+        Ok((Rows { batch, origin }, column_bytes))
+    }
+}
+
+/// Adds one column's fields of a group: the hot loop of decoding.
+fn push_fields(
+    column: &mut TextColumn,
+    piece: &[u8],
+    fields: impl Iterator<Item = Field>,
+    nulls: &NullMarks,
+    symbols: &Symbols,
+) {
+    for field in fields {
+        if field.quoted {
+            column.push_quoted(piece, field, symbols);
+        } else if nulls.holds(&piece[field.start..field.end]) {
+            column.push_null();
+        } else {
+            column.push(piece, field.start..field.end);
+        }
+    }
+}
+
+impl CsvDecoder {
+    /// The error for a record, given by number and offset, whose field `position`, feeding column `number`, is not
+    /// UTF-8.
+    fn invalid_text(&self, piece: &[u8], record: (u64, u64), position: usize, number: usize) -> Error {
+        let (record, start) = record;
+        let at = usize::try_from(start - self.range.start).expect("the record stands in the piece");
+        let site = Site { object: Arc::clone(&self.site.object), start };
+        let mut records = Records::new(site, record, &self.dialect, Some(self.projection.columns()));
+        let field = match records.next_group(&piece[at..], 1) {
+            Ok(Some(group)) => group.column(position).next(),
+            _ => None,
+        };
+        let byte = field.map_or(0, |field| {
+            let raw = &piece[at + field.start..at + field.end];
+            field.start + std::str::from_utf8(raw).map_or_else(|error| error.valid_up_to(), |_| 0)
+        });
+        Error::new(ErrorKind::Data, "invalid byte sequence for UTF-8")
+            .at_object(&*self.site.object)
+            .at_record(record)
+            .at_byte(start + offset(byte))
+            .in_column(self.projection.schema().field(number).name())
+            .with_hint("convert the object to UTF-8 first, with iconv for example")
+    }
+}

@@ -1,0 +1,176 @@
+//! The profile of one piece: how many rows it holds and which time keys, without building a column.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{KeyKind, KeySpan, TimeKey, Zone, datetime};
+
+use super::dialect::{Dialect, NullMarks};
+use super::offset;
+use super::record::{Field, Records, Site};
+
+/// What a profile must know.
+#[derive(Debug, Clone, Copy)]
+pub struct ProfileContext<'a> {
+    /// URI of the object, for errors.
+    pub object: &'a str,
+    /// The dialect that [`read_header`](super::read_header) found for the object.
+    pub dialect: &'a Dialect,
+    /// How many fields each record has.
+    pub columns: usize,
+    /// The time column, if the table has one.
+    pub key: Option<KeyColumn<'a>>,
+    /// The job's range `[from, until)`, either end open where `None`.
+    pub range: (Option<TimeKey>, Option<TimeKey>),
+}
+
+/// The time column as it stands in the object.
+#[derive(Debug, Clone, Copy)]
+pub struct KeyColumn<'a> {
+    /// Its position in a record, from 0.
+    pub position: usize,
+    /// Its name, for errors.
+    pub name: &'a str,
+    /// What it holds.
+    pub kind: KeyKind,
+    /// The zone of texts without an offset.
+    pub zone: &'a Zone,
+}
+
+/// What the profile found in a piece.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PieceProfile {
+    /// Rows.
+    pub rows: u64,
+    /// Smallest and largest finite time key.
+    pub keys: Option<KeySpan>,
+    /// Rows whose time is null or infinite.
+    pub unkeyed: u64,
+    /// Rows whose time is finite and before the range.
+    pub before: u64,
+    /// Rows whose time is finite and at or after the end of the range.
+    pub after: u64,
+    /// Whether no finite time key is smaller than one before it.
+    pub ascending: bool,
+}
+
+/// Profiles `piece`, which starts at offset `start` of the object with record number `first_record`. Where pieces are
+/// profiled in parallel that number is not known yet: give 1, and [`renumber`] the error if there is one.
+///
+/// # Errors
+///
+/// The first record that cannot be read, has another number of fields, or whose time is none, with its place.
+pub fn profile(piece: &[u8], start: u64, first_record: u64, context: &ProfileContext<'_>) -> Result<PieceProfile> {
+    let site = Site { object: context.object.into(), start };
+    let mut records = Records::new(site, first_record, context.dialect, Some(context.columns));
+    let mut found = PieceProfile { ascending: true, ..PieceProfile::default() };
+    let mut keys = context.key.map(|column| KeyReader::new(context, column));
+    loop {
+        let record = records.record();
+        let Some(group) = records.next_group(piece, usize::MAX)? else { break };
+        if let Some(keys) = &mut keys {
+            for (row, field) in group.column(keys.column.position).enumerate() {
+                let place = |error: Error| error.at_record(record + offset(row)).at_byte(start + offset(field.start));
+                keys.take(piece, field, &mut found).map_err(place)?;
+            }
+        }
+        found.rows += offset(group.len());
+    }
+    Ok(found)
+}
+
+/// An error of [`profile`](profile()) in a piece that was taken to start with record 1, once its first record's number
+/// is known.
+#[must_use]
+pub fn renumber(error: Error, first_record: u64) -> Error {
+    match error.place().record {
+        Some(record) => error.at_record(record + first_record - 1),
+        None => error,
+    }
+}
+
+/// Reads time keys and keeps count.
+struct KeyReader<'a> {
+    context: &'a ProfileContext<'a>,
+    column: KeyColumn<'a>,
+    nulls: NullMarks,
+    symbols: super::dialect::Symbols,
+    scratch: Vec<u8>,
+    /// The last field and its key: neighbouring rows often have the same time.
+    last: Option<(std::ops::Range<usize>, TimeKey)>,
+    /// The largest finite key so far.
+    newest: Option<TimeKey>,
+}
+
+impl<'a> KeyReader<'a> {
+    fn new(context: &'a ProfileContext<'a>, column: KeyColumn<'a>) -> Self {
+        Self {
+            context,
+            column,
+            nulls: NullMarks::new(context.dialect),
+            symbols: context.dialect.symbols(),
+            scratch: Vec::new(),
+            last: None,
+            newest: None,
+        }
+    }
+
+    /// Counts one row by its time.
+    fn take(&mut self, piece: &[u8], field: Field, found: &mut PieceProfile) -> Result<()> {
+        let Some(key) = self.read(piece, field)?.filter(|key| !self.column.kind.is_infinite(*key)) else {
+            found.unkeyed += 1;
+            return Ok(());
+        };
+        let (from, until) = self.context.range;
+        found.before += u64::from(from.is_some_and(|from| key < from));
+        found.after += u64::from(until.is_some_and(|until| key >= until));
+        let own = KeySpan { min: key, max: key };
+        found.keys = Some(found.keys.map_or(own, |keys| keys.union(own)));
+        found.ascending &= self.newest.is_none_or(|newest| newest <= key);
+        self.newest = self.newest.max(Some(key));
+        Ok(())
+    }
+
+    fn read(&mut self, piece: &[u8], field: Field) -> Result<Option<TimeKey>> {
+        let raw = &piece[field.start..field.end];
+        if !field.quoted && self.nulls.holds(raw) {
+            return Ok(None);
+        }
+        if let Some((last, key)) = &self.last
+            && piece[last.clone()] == *raw
+        {
+            return Ok(Some(*key));
+        }
+        let text = self.symbols.text(piece, field, &mut self.scratch);
+        let key = parse(text, self.column.kind, self.column.zone).map_err(|fault| {
+            let error = Error::new(ErrorKind::Data, refusal(text, self.column.kind));
+            let error = error.at_object(self.context.object).in_column(self.column.name);
+            match fault {
+                Some(fault) => error.with_source(fault),
+                None => error,
+            }
+        })?;
+        self.last = Some((field.start..field.end, key));
+        Ok(Some(key))
+    }
+}
+
+fn parse(text: &[u8], kind: KeyKind, zone: &Zone) -> Result<TimeKey, Option<datetime::Fault>> {
+    let key = match kind {
+        KeyKind::TimestampTz => datetime::parse_timestamptz(text, zone)?,
+        KeyKind::Timestamp => datetime::parse_timestamp(text)?,
+        KeyKind::Date => datetime::parse_date(text)?.into(),
+        KeyKind::Integer => std::str::from_utf8(text)
+            .ok()
+            .and_then(|text| text.trim_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']).parse().ok())
+            .ok_or(None)?,
+    };
+    Ok(TimeKey(key))
+}
+
+/// `"abc" is not a date`, with at most 40 characters of the value.
+fn refusal(text: &[u8], kind: KeyKind) -> String {
+    let text = String::from_utf8_lossy(text);
+    let shown: String = text.chars().take(40).collect();
+    let more = if shown.len() < text.len() { "…" } else { "" };
+    let article = if kind == KeyKind::Integer { "an" } else { "a" };
+    format!("\"{}{more}\" is not {article} {kind}", shown.escape_debug())
+}

@@ -1,0 +1,273 @@
+//! Records: the lines of a piece that are rows, checked, as groups that decoding and profiling walk column by column.
+//!
+//! This is the one place that decides what is a record and what is wrong with one; no byte is copied here.
+
+use std::sync::Arc;
+
+use memchr::memchr;
+
+use super::dialect::{Dialect, Symbols};
+use super::offset;
+use super::survey::State;
+use super::tape::Tape;
+use crate::error::{Error, ErrorKind, Result};
+
+/// Where a piece stands, for errors.
+#[derive(Debug, Clone)]
+pub(super) struct Site {
+    /// URI of the object; empty where only the caller knows it.
+    pub(super) object: Arc<str>,
+    /// Offset of the piece in the object.
+    pub(super) start: u64,
+}
+
+/// Reads the records of one piece. The piece itself is passed to each call, so that its owner can be anyone.
+#[derive(Debug)]
+pub(super) struct Records {
+    site: Site,
+    symbols: Symbols,
+    tape: Tape,
+    /// How many fields a record has; `None` takes any number, and then each record is a group of its own.
+    columns: Option<usize>,
+    record_bytes_max: usize,
+    rows: Vec<Row>,
+    /// Lines and marks of the tape that are done with.
+    lines_done: usize,
+    marks_done: usize,
+    /// Where the next line starts in the piece.
+    at: usize,
+    /// Number of the next record; 0 for a header.
+    record: u64,
+}
+
+/// A record of a group.
+#[derive(Debug, Clone, Copy)]
+struct Row {
+    start: usize,
+    /// Position after its last field.
+    end: usize,
+    /// Number on the tape of its first field's mark.
+    mark: usize,
+}
+
+/// Some consecutive records with the same number of fields each.
+pub(super) struct Group<'a> {
+    tape: &'a Tape,
+    rows: &'a [Row],
+    columns: usize,
+}
+
+/// A field as it stands in the piece.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Field {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    /// Whether it holds a quote.
+    pub(super) quoted: bool,
+}
+
+impl Records {
+    pub(super) fn new(site: Site, first_record: u64, dialect: &Dialect, columns: Option<usize>) -> Self {
+        let symbols = dialect.symbols();
+        Self {
+            site,
+            symbols,
+            tape: Tape::new(symbols),
+            columns,
+            record_bytes_max: usize::try_from(dialect.record_bytes_max).unwrap_or(usize::MAX),
+            rows: Vec::new(),
+            lines_done: 0,
+            marks_done: 0,
+            at: 0,
+            record: first_record,
+        }
+    }
+
+    /// Number of the record after the last group.
+    pub(super) fn record(&self) -> u64 {
+        self.record
+    }
+
+    /// The next records, at most `rows_max`; `None` at the end of the piece.
+    pub(super) fn next_group(&mut self, piece: &[u8], rows_max: usize) -> Result<Option<Group<'_>>> {
+        self.rows.clear();
+        let rows_max = if self.columns.is_some() { rows_max } else { 1 };
+        loop {
+            while self.lines_done < self.tape.lines().len() && self.rows.len() < rows_max {
+                self.take_line(piece)?;
+            }
+            if let Some(last) = self.rows.last() {
+                let columns = self.columns.unwrap_or(self.marks_done - last.mark);
+                return Ok(Some(Group { tape: &self.tape, rows: &self.rows, columns }));
+            }
+            if self.at >= piece.len() {
+                return Ok(None);
+            }
+            self.refill(piece)?;
+        }
+    }
+
+    /// Puts at least one complete line on the tape.
+    fn refill(&mut self, piece: &[u8]) -> Result<()> {
+        self.tape.forget(self.marks_done, self.at);
+        (self.lines_done, self.marks_done) = (0, 0);
+        while self.tape.lines().is_empty() {
+            if self.tape.scanned() - self.at > self.record_bytes_max {
+                return Err(self.too_long());
+            }
+            if self.tape.scanned() < piece.len() {
+                self.tape.extend(piece);
+            } else if self.tape.ends_inside() {
+                return Err(self.never_closed(piece));
+            } else {
+                self.tape.close();
+            }
+        }
+        if self.tape.scanned() == piece.len() && !self.tape.ends_inside() {
+            self.tape.close();
+        }
+        Ok(())
+    }
+
+    /// Moves on by one line; makes a row of it if it is a record.
+    fn take_line(&mut self, piece: &[u8]) -> Result<()> {
+        let (start, mark) = (self.at, self.marks_done);
+        self.marks_done = self.tape.lines()[self.lines_done];
+        self.lines_done += 1;
+        let last = self.tape.mark(self.marks_done - 1);
+        self.at = last.end + 1;
+        if self.symbols.comment.is_some() && self.symbols.comment == piece.get(start).copied() {
+            return Ok(());
+        }
+        let end = if self.tape.stray_seen() { self.check_stray(piece, start, last.end)? } else { last.end };
+        let fields = self.marks_done - mark;
+        if start == end && fields == 1 && self.columns != Some(1) {
+            return Ok(());
+        }
+        if end - start > self.record_bytes_max {
+            self.at = start;
+            return Err(self.too_long());
+        }
+        if self.columns.is_some_and(|columns| columns != fields) {
+            return Err(self.ragged(start, fields));
+        }
+        self.rows.push(Row { start, end, mark });
+        self.record += 1;
+        Ok(())
+    }
+
+    /// Where the last field of the line `start..end` ends: before the `\r` of `\r\n`. Any other unquoted byte that ends
+    /// lines elsewhere is refused, as the server does.
+    fn check_stray(&self, piece: &[u8], start: usize, end: usize) -> Result<usize> {
+        let stray = self.symbols.stray;
+        let ends_in_pair = stray == b'\r' && end < piece.len() && end > start && piece[end - 1] == stray;
+        let end = if ends_in_pair { end - 1 } else { end };
+        let line = &piece[start..end];
+        if memchr(stray, line).is_none() {
+            return Ok(end);
+        }
+        match self.symbols.find_unquoted(stray, line) {
+            Some(at) => Err(self.stray(start + at)),
+            None => Ok(end),
+        }
+    }
+
+    fn error(&self, kind: ErrorKind, message: impl Into<String>, at: usize) -> Error {
+        let mut error = Error::new(kind, message).at_byte(self.site.start + offset(at));
+        if !self.site.object.is_empty() {
+            error = error.at_object(&*self.site.object);
+        }
+        if self.record > 0 { error.at_record(self.record) } else { error }
+    }
+
+    fn too_long(&self) -> Error {
+        let message = format!("the record is longer than {} bytes", self.record_bytes_max);
+        self.error(ErrorKind::Limit, message, self.at).with_hint(
+            "a quote that is never closed is the usual cause; a dialect without quotes reads each line by itself",
+        )
+    }
+
+    fn ragged(&self, start: usize, fields: usize) -> Error {
+        let expected = self.columns.unwrap_or(fields);
+        let plural = if fields == 1 { "" } else { "s" };
+        self.error(ErrorKind::Data, format!("the record has {fields} field{plural}, expected {expected}"), start)
+    }
+
+    fn stray(&self, at: usize) -> Error {
+        let (stray, other) =
+            if self.symbols.stray == b'\r' { ("carriage return", "newline") } else { ("newline", "carriage return") };
+        let message = format!("unquoted {stray} in an object whose lines end with a {other}");
+        self.error(ErrorKind::Data, message, at).with_hint("quote the field if it is data")
+    }
+
+    fn never_closed(&self, piece: &[u8]) -> Error {
+        let (mut at, mut state, mut opened) = (self.at, State::Start, self.at);
+        while at < piece.len() {
+            let (next, after) = self.symbols.step(piece, at, state);
+            if (state, after) == (State::Outside, State::Inside) {
+                // A doubled quote closes and opens at once: the field opened before it.
+                let doubled = self.symbols.escape.is_none() && at > self.at && at + 1 == next;
+                opened = if doubled { opened } else { next - 1 };
+            }
+            (at, state) = (next, after);
+        }
+        self.error(ErrorKind::Data, "the quote that opens here is never closed", opened)
+    }
+}
+
+impl Symbols {
+    /// Position of the first `byte` outside quotes in `line`.
+    fn find_unquoted(&self, byte: u8, line: &[u8]) -> Option<usize> {
+        let (mut at, mut state) = (0, State::Outside);
+        while at < line.len() {
+            let (next, after) = self.step(line, at, state);
+            if state == State::Outside
+                && let Some(found) = memchr(byte, &line[at..next])
+            {
+                return Some(at + found);
+            }
+            (at, state) = (next, after);
+        }
+        None
+    }
+}
+
+impl Group<'_> {
+    /// How many records there are; never none.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Position in the piece of each record's first byte.
+    pub(super) fn starts(&self) -> impl Iterator<Item = usize> {
+        self.rows.iter().map(|row| row.start)
+    }
+
+    /// How many fields each record has.
+    pub(super) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// Bytes from the start of the first record to the end of the last one.
+    pub(super) fn bytes(&self) -> usize {
+        match self.rows {
+            [first, .., last] => last.end - first.start,
+            [only] => only.end - only.start,
+            [] => 0,
+        }
+    }
+
+    /// The field of each record in the same column.
+    #[inline]
+    pub(super) fn column(&self, column: usize) -> impl Iterator<Item = Field> {
+        let is_last = self.columns == column + 1;
+        self.rows.iter().map(move |row| {
+            let mark = self.tape.mark(row.mark + column);
+            let start = match column {
+                0 => row.start,
+                _ => self.tape.mark(row.mark + column - 1).end + 1,
+            };
+            Field { start, end: if is_last { row.end } else { mark.end }, quoted: mark.quoted }
+        })
+    }
+}

@@ -1,0 +1,465 @@
+//! Laws of the whole path, header to rows: it agrees with a byte-at-a-time reading of the server's rules and with the
+//! `csv` crate, however the object is cut into chunks.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_array::{Array, RecordBatch, StringArray};
+use bytes::Bytes;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Decode, Step};
+use crate::model::{Extent, Format, KeyKind, KeySpan, Object, Rows, TimeKey, Zone};
+
+type Cells = Vec<Option<Vec<u8>>>;
+
+/// A record: its offset and its values.
+type Record = (u64, Cells);
+
+/// Where and how a reading failed.
+#[derive(Debug, PartialEq, Eq)]
+struct Failure {
+    kind: ErrorKind,
+    byte: Option<u64>,
+    record: Option<u64>,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let place = error.place();
+        Self { kind: error.kind(), byte: place.byte, record: place.record }
+    }
+}
+
+fn object(bytes: &[u8]) -> Object {
+    Object {
+        uri: "a.csv".to_owned(),
+        bytes: offset(bytes.len()),
+        version: String::new(),
+        format: Format::Csv,
+        path_columns: Vec::new(),
+    }
+}
+
+fn slice(bytes: &[u8], range: &Range<u64>) -> Bytes {
+    let at = |offset| usize::try_from(offset).unwrap();
+    Bytes::copy_from_slice(&bytes[at(range.start)..at(range.end)])
+}
+
+/// Pieces of `bytes` from `body` on, found in chunks of `chunk_bytes`.
+fn pieces(bytes: &[u8], body: u64, chunk_bytes: usize, dialect: &Dialect) -> Result<Vec<Range<u64>>> {
+    let mut seams = Seams::new(body, dialect);
+    let mut pieces = Vec::new();
+    for chunk in bytes[usize::try_from(body).unwrap()..].chunks(chunk_bytes) {
+        pieces.extend(seams.push(&survey(chunk, dialect))?);
+    }
+    pieces.extend(seams.finish());
+    Ok(pieces)
+}
+
+fn all_columns(columns: usize) -> Arc<Projection> {
+    let feeds = (0..columns).map(|at| (format!("c{at}"), Feed::Field(at))).collect();
+    Arc::new(Projection::try_new(columns, feeds).unwrap())
+}
+
+/// Batches of one piece.
+fn decode(bytes: &[u8], extent: Extent, dialect: &Dialect, projection: &Arc<Projection>) -> Result<Vec<Rows>> {
+    let decoder = CsvDecoder::new(&object(bytes), extent, Arc::new(dialect.clone()), Arc::clone(projection))?;
+    let mut decoder = decoder.with_rows_per_batch(3);
+    let mut batches = Vec::new();
+    loop {
+        match decoder.step()? {
+            Step::Need(ranges) => {
+                let data = ranges.iter().map(|range| slice(bytes, range)).collect();
+                decoder.supply(ranges, data)?;
+            }
+            Step::Rows(rows) => batches.push(rows),
+            Step::Done => return Ok(batches),
+        }
+    }
+}
+
+fn text(batch: &RecordBatch, column: usize) -> &StringArray {
+    batch.column(column).as_any().downcast_ref().unwrap()
+}
+
+fn cells(batch: &RecordBatch, row: usize) -> Cells {
+    let value = |column| {
+        let column = text(batch, column);
+        column.is_valid(row).then(|| column.value(row).as_bytes().to_vec())
+    };
+    (0..batch.num_columns()).map(value).collect()
+}
+
+/// Header, survey, profile and decode of a whole object.
+fn read(bytes: &[u8], dialect: &Dialect, columns: usize, chunk_bytes: usize) -> Result<Vec<Record>> {
+    let header = read_header(bytes, true, dialect)?.expect("the head is whole");
+    let dialect = &*header.dialect;
+    let projection = all_columns(columns);
+    let mut records: Vec<Record> = Vec::new();
+    for range in pieces(bytes, header.body, chunk_bytes, dialect)? {
+        let first_record = offset(records.len()) + 1;
+        let context = ProfileContext { object: "a.csv", dialect, columns, key: None, range: (None, None) };
+        let piece = slice(bytes, &range);
+        let found = profile(&piece, range.start, 1, &context).map_err(|error| renumber(error, first_record))?;
+        let extent = Extent::Bytes { start: range.start, end: range.end, first_record };
+        for rows in decode(bytes, extent, dialect, &projection)? {
+            for row in 0..rows.batch.num_rows() {
+                assert_eq!(rows.origin.record(row), offset(records.len()) + 1);
+                records.push((rows.origin.byte(row).unwrap(), cells(&rows.batch, row)));
+            }
+        }
+        assert_eq!(offset(records.len()) + 1, first_record + found.rows);
+    }
+    Ok(records)
+}
+
+/// The server's rules, a byte at a time: the next record from `start`, or `None` for a line that is none.
+fn read_plainly(bytes: &[u8], start: usize, dialect: &Dialect) -> (usize, Result<Option<Cells>, (usize, bool)>) {
+    let symbols = dialect.symbols();
+    let line_end = |at: usize| {
+        let pair = symbols.terminator == b'\n' && bytes[at..].starts_with(b"\r\n");
+        if pair { Some(2) } else { (bytes[at] == symbols.terminator).then_some(1) }
+    };
+    let mut at = start;
+    if symbols.comment == bytes.get(start).copied() {
+        while at < bytes.len() && bytes[at] != symbols.terminator {
+            at += 1;
+        }
+        return (at + 1, Ok(None));
+    }
+    let escape = symbols.escape.or(symbols.quote);
+    let (mut fields, mut field, mut raw, mut saw_quote) = (Vec::new(), Vec::new(), at, false);
+    let (mut opened, mut stray) = (None, None);
+    let end_field = |field: &mut Vec<u8>, raw: &[u8], saw_quote: bool| {
+        let value = std::mem::take(field);
+        (saw_quote || !dialect.null_marks.iter().any(|mark| mark == raw)).then_some(value)
+    };
+    loop {
+        if at >= bytes.len() {
+            break;
+        }
+        let byte = bytes[at];
+        if opened.is_some() {
+            let next = bytes.get(at + 1).copied();
+            if Some(byte) == escape && next.is_some() && (next == symbols.quote || next == escape) {
+                field.extend(next);
+                at += 1;
+            } else if Some(byte) == symbols.quote {
+                opened = None;
+            } else {
+                field.push(byte);
+            }
+        } else if line_end(at).is_some() {
+            break;
+        } else if byte == symbols.delimiter {
+            fields.push(end_field(&mut field, &bytes[raw..at], saw_quote));
+            (raw, saw_quote) = (at + 1, false);
+        } else if Some(byte) == symbols.quote {
+            (opened, saw_quote) = (Some(at), true);
+        } else {
+            stray = stray.or((byte == symbols.stray).then_some(at));
+            field.push(byte);
+        }
+        at += 1;
+    }
+    let is_empty = fields.is_empty() && raw == at && !saw_quote;
+    fields.push(end_field(&mut field, &bytes[raw..at], saw_quote));
+    let next = if at < bytes.len() { at + line_end(at).unwrap() } else { at };
+    match (opened, stray) {
+        (Some(opened), _) => (next, Err((opened, true))),
+        (None, Some(stray)) => (next, Err((stray, false))),
+        (None, None) => (next, Ok((!is_empty).then_some(fields))),
+    }
+}
+
+/// All records of `bytes`, any number of fields each, a byte at a time.
+fn read_all_plainly(bytes: &[u8], dialect: &Dialect) -> Result<Vec<Record>, Failure> {
+    let (mut at, mut records) = (0, Vec::new());
+    while at < bytes.len() {
+        let (next, record) = read_plainly(bytes, at, dialect);
+        match record {
+            Ok(Some(cells)) => records.push((offset(at), cells)),
+            Ok(None) => {}
+            Err((byte, _)) => {
+                let record = Some(offset(records.len()) + 1);
+                return Err(Failure { kind: ErrorKind::Data, byte: Some(offset(byte)), record });
+            }
+        }
+        at = next;
+    }
+    Ok(records)
+}
+
+/// All records of `bytes`, any number of fields each, through the tape.
+fn read_through_tape(bytes: &[u8], dialect: &Dialect) -> Result<Vec<Record>, Failure> {
+    let site = record::Site { object: Arc::from("a.csv"), start: 0 };
+    let mut reader = record::Records::new(site, 1, dialect, None);
+    let (symbols, nulls) = (dialect.symbols(), dialect::NullMarks::new(dialect));
+    let mut records = Vec::new();
+    while let Some(group) = reader.next_group(bytes, 1)? {
+        let start = group.starts().next().unwrap();
+        let mut cells: Cells = Vec::new();
+        for column in 0..group.columns() {
+            let field = group.column(column).next().unwrap();
+            let raw = &bytes[field.start..field.end];
+            let mut scratch = Vec::new();
+            let value = symbols.text(bytes, field, &mut scratch).to_vec();
+            cells.push((field.quoted || !nulls.holds(raw)).then_some(value));
+        }
+        records.push((offset(start), cells));
+    }
+    Ok(records)
+}
+
+fn dialects() -> impl Strategy<Value = Dialect> {
+    let escape = select(vec![None, Some(b'\\'), Some(b'"')]);
+    let quote = select(vec![Some(b'"'), Some(b'"'), Some(b'"'), None]);
+    let comment = select(vec![None, None, Some(b'#')]);
+    let line_end = select(vec![LineEnd::Newline, LineEnd::Newline, LineEnd::CarriageReturn]);
+    (escape, quote, comment, line_end).prop_map(|(escape, quote, comment, line_end)| Dialect {
+        escape,
+        quote,
+        comment,
+        line_end,
+        null_marks: vec![vec![], b"NA".to_vec()],
+        has_header: false,
+        ..Dialect::default()
+    })
+}
+
+/// Bytes in which everything that means something is frequent, with runs longer than a block now and then.
+fn soup(bytes_max: usize) -> impl Strategy<Value = Vec<u8>> {
+    let pick = select(b",,,\"\"\"\n\n\r\\#aaaNNAA".to_vec());
+    let token =
+        prop_oneof![8 => pick.prop_map(|byte| vec![byte]), 1 => Just(b"\r\n".to_vec()), 1 => Just(vec![b'x'; 70])];
+    prop::collection::vec(token, 0..bytes_max).prop_map(|tokens| tokens.concat())
+}
+
+/// A table whose cells hold everything that needs quotes.
+fn tables() -> impl Strategy<Value = (usize, Vec<Vec<String>>)> {
+    let cell = prop_oneof![
+        3 => "[a-z0-9.]{0,8}",
+        1 => "[a-z \",;\n\ré✓#\\\\]{0,12}",
+        1 => Just("x".repeat(90)),
+        1 => Just("\\.".to_owned()),
+    ];
+    (2_usize..6).prop_flat_map(move |columns| {
+        let row = prop::collection::vec(cell.clone(), columns);
+        (Just(columns), prop::collection::vec(row, 0..20))
+    })
+}
+
+fn write(rows: &[Vec<String>], style: ::csv::QuoteStyle, terminator: ::csv::Terminator, last: bool) -> Vec<u8> {
+    let mut writer =
+        ::csv::WriterBuilder::new().quote_style(style).terminator(terminator).flexible(true).from_writer(Vec::new());
+    for row in rows {
+        writer.write_record(row).unwrap();
+    }
+    let mut bytes = writer.into_inner().unwrap();
+    if !last {
+        while bytes.last().is_some_and(|byte| b"\r\n".contains(byte)) {
+            bytes.pop();
+        }
+    }
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn the_tape_reads_any_bytes_as_the_server_rules_say(bytes in soup(160), dialect in dialects()) {
+        let plain = read_all_plainly(&bytes, &dialect);
+        prop_assert_eq!(read_through_tape(&bytes, &dialect), plain);
+    }
+
+    #[test]
+    fn a_survey_of_any_chunks_finds_the_lines_that_a_reader_of_the_whole_finds(
+        bytes in soup(120), dialect in dialects(), cuts in prop::collection::vec(0_usize..200, 0..6),
+    ) {
+        let mut starts = Vec::new();
+        let mut at = 0;
+        while at < bytes.len() {
+            starts.push(at);
+            at = read_plainly(&bytes, at, &dialect).0;
+        }
+        let mut cuts: Vec<_> = cuts.into_iter().filter(|&cut| cut < bytes.len()).chain([0, bytes.len()]).collect();
+        cuts.sort_unstable();
+        let mut state = State::Start;
+        for cut in cuts.windows(2) {
+            let (after, first) = survey(&bytes[cut[0]..cut[1]], &dialect).after(state);
+            state = after;
+            let expected = starts.iter().find(|start| (cut[0]..cut[1]).contains(start));
+            prop_assert_eq!(first, expected.map(|start| offset(start - cut[0])));
+        }
+    }
+
+    #[test]
+    fn rows_agree_with_the_csv_crate_however_the_object_is_cut(
+        (columns, rows) in tables(), always: bool, crlf: bool, last: bool, chunk_bytes in 1_usize..200,
+    ) {
+        let style = if always { ::csv::QuoteStyle::Always } else { ::csv::QuoteStyle::Necessary };
+        let terminator = if crlf { ::csv::Terminator::CRLF } else { ::csv::Terminator::Any(b'\n') };
+        let bytes = write(&rows, style, terminator, last);
+        let dialect = Dialect { has_header: false, ..Dialect::default() };
+        let ours = read(&bytes, &dialect, columns, chunk_bytes).unwrap();
+        let mut reader = ::csv::ReaderBuilder::new().has_headers(false).from_reader(&*bytes);
+        let mut theirs = 0;
+        for (record, (_, cells)) in reader.records().zip(&ours) {
+            let record = record.unwrap();
+            theirs += 1;
+            for (value, cell) in record.iter().zip(cells) {
+                prop_assert_eq!(value.as_bytes(), cell.as_deref().unwrap_or_default());
+                prop_assert_eq!(cell.is_none(), value.is_empty() && !always);
+            }
+        }
+        prop_assert_eq!((theirs, ours.len()), (rows.len(), rows.len()));
+    }
+}
+
+const PLAIN: &[u8] = b"ts,host,note\n1,a,\"x\ny\"\n\n2,,\"\"\n3,NA,\"NA\"\n4,\"b,\"\"c\"\"\",\\.\n\\.,q\"r,s\"t,u";
+
+#[test]
+fn every_cut_gives_the_same_records() {
+    let dialect = Dialect { null_marks: vec![vec![], b"NA".to_vec()], ..Dialect::default() };
+    let some = |text: &str| Some(text.as_bytes().to_vec());
+    let expected: Vec<Record> = vec![
+        (13, vec![some("1"), some("a"), some("x\ny")]),
+        (24, vec![some("2"), None, some("")]),
+        (30, vec![some("3"), None, some("NA")]),
+        (40, vec![some("4"), some("b,\"c\""), some("\\.")]),
+        (55, vec![some("\\."), some("qr,st"), some("u")]),
+    ];
+    for chunk_bytes in 1..PLAIN.len() {
+        assert_eq!(read(PLAIN, &dialect, 3, chunk_bytes).unwrap(), expected, "{chunk_bytes}");
+    }
+}
+
+#[test]
+fn an_empty_line_is_a_record_of_one_column_data_only() {
+    let dialect = Dialect { has_header: false, ..Dialect::default() };
+    let values = |bytes: &[u8], dialect: &Dialect| -> Vec<Option<Vec<u8>>> {
+        read(bytes, dialect, 1, 3).unwrap().into_iter().flat_map(|(_, cells)| cells).collect()
+    };
+    assert_eq!(values(b"\n\n", &dialect), [None, None]);
+    assert_eq!(values(b"a\r\n\r\nb", &dialect), [Some(b"a".to_vec()), None, Some(b"b".to_vec())]);
+    let dialect = Dialect { null_marks: Vec::new(), ..dialect };
+    assert_eq!(values(b"\na\n", &dialect), [Some(Vec::new()), Some(b"a".to_vec())]);
+}
+
+#[test]
+fn objects_of_carriage_returns_are_read_like_others() {
+    let bytes = b"a,b\r1,\"x\ny\"\r2,z\r";
+    for chunk_bytes in 1..bytes.len() {
+        let records = read(bytes, &Dialect::default(), 2, chunk_bytes).unwrap();
+        assert_eq!(records.len(), 2);
+        assert_eq!(records[0], (4, vec![Some(b"1".to_vec()), Some(b"x\ny".to_vec())]));
+    }
+}
+
+#[test]
+fn faults_name_record_and_byte_wherever_the_object_is_cut() {
+    let cases: [(&[u8], ErrorKind, u64, u64); 9] = [
+        (b"a,b\n1,2\n3\n", ErrorKind::Data, 2, 8),
+        (b"a,b\n1,2\n\n3,4,5\n", ErrorKind::Data, 2, 9),
+        (b"a,b\n1,2\n3,x\xffy\n", ErrorKind::Data, 2, 11),
+        (b"a,b\n1,\xc3\n\xa9,2\n", ErrorKind::Data, 1, 6),
+        (b"a,b\n1,2\n3,\"x\xc3\"\xa9\"\"\n", ErrorKind::Data, 2, 12),
+        (b"a,b\n1,2\n3,\"\"\"x\n4,5\n", ErrorKind::Data, 2, 10),
+        (b"a,b\n1,2\n3,x\ry\n", ErrorKind::Data, 2, 11),
+        (b"a,b\r1,2\r3,x\ny\r", ErrorKind::Data, 2, 11),
+        (b"a,b\n1,2\n3,xxxxxxxxxxxxxxxxxxxxx\n", ErrorKind::Limit, 2, 8),
+    ];
+    let dialect = Dialect { record_bytes_max: 20, ..Dialect::default() };
+    for (bytes, kind, record, byte) in cases {
+        for chunk_bytes in 1..=bytes.len() {
+            let failure = Failure::from(read(bytes, &dialect, 2, chunk_bytes).unwrap_err());
+            if kind == ErrorKind::Limit && failure.record.is_none() {
+                continue; // small chunks let the seams see it first
+            }
+            assert_eq!(failure, Failure { kind, byte: Some(byte), record: Some(record) }, "{bytes:?} {chunk_bytes}");
+        }
+    }
+}
+
+#[test]
+fn an_invalid_byte_names_its_column_and_object() {
+    let bytes = b"1,2\n3,x\xffy\n";
+    let feeds = vec![("only".to_owned(), Feed::Field(1))];
+    let projection = Arc::new(Projection::try_new(2, feeds).unwrap());
+    let extent = Extent::Bytes { start: 0, end: 10, first_record: 1 };
+    let error = decode(bytes, extent, &Dialect::default(), &projection).unwrap_err();
+    assert_eq!(error.to_string(), "invalid byte sequence for UTF-8 in column \"only\", a.csv record 2, byte 7");
+}
+
+#[test]
+fn the_projection_picks_orders_and_adds_columns() {
+    let bytes = b"1,2,3\n4,5,6\n";
+    let feeds = vec![
+        ("c".to_owned(), Feed::Field(2)),
+        ("year".to_owned(), Feed::Constant(Some("2024".to_owned()))),
+        ("none".to_owned(), Feed::Constant(None)),
+        ("a".to_owned(), Feed::Field(0)),
+    ];
+    let projection = Arc::new(Projection::try_new(3, feeds).unwrap());
+    let extent = Extent::Bytes { start: 6, end: 12, first_record: 2 };
+    let batches = decode(bytes, extent, &Dialect::default(), &projection).unwrap();
+    let batch = &batches[0].batch;
+    let some = |text: &str| Some(text.as_bytes().to_vec());
+    assert_eq!((batches.len(), batch.num_rows()), (1, 1));
+    assert_eq!(cells(batch, 0), [some("6"), some("2024"), None, some("4")]);
+    assert_eq!((batches[0].origin.record(0), batches[0].origin.byte(0)), (2, Some(6)));
+}
+
+#[test]
+fn a_batch_without_columns_still_counts_its_rows() {
+    let projection = Arc::new(Projection::try_new(2, Vec::new()).unwrap());
+    let extent = Extent::Bytes { start: 0, end: 8, first_record: 1 };
+    let batches = decode(b"1,2\n3,4\n", extent, &Dialect::default(), &projection).unwrap();
+    assert_eq!(batches.iter().map(|rows| rows.batch.num_rows()).sum::<usize>(), 2);
+}
+
+fn profile_integers(bytes: &[u8], range: (Option<TimeKey>, Option<TimeKey>)) -> Result<PieceProfile> {
+    let dialect = Dialect { null_marks: vec![vec![], b"NA".to_vec()], ..Dialect::default() };
+    let key = KeyColumn { position: 1, name: "t", kind: KeyKind::Integer, zone: &Zone::UTC };
+    let context = ProfileContext { object: "a.csv", dialect: &dialect, columns: 2, key: Some(key), range };
+    profile(bytes, 100, 1, &context)
+}
+
+#[test]
+fn a_profile_counts_rows_by_their_key() {
+    let range = (Some(TimeKey(5)), Some(TimeKey(7)));
+    let found = profile_integers(b"a,4\nb,NA\nc, 5\nd,\"6\"\ne,6\nf,7\ng,9\n", range).unwrap();
+    let keys = Some(KeySpan { min: TimeKey(4), max: TimeKey(9) });
+    assert_eq!(found, PieceProfile { rows: 7, keys, unkeyed: 1, before: 1, after: 2, ascending: true });
+    let found = profile_integers(b"a,4\nb,9\nc,-5\n", (None, None)).unwrap();
+    assert_eq!((found.before, found.after, found.ascending), (0, 0, false));
+    assert_eq!(found.keys, Some(KeySpan { min: TimeKey(-5), max: TimeKey(9) }));
+}
+
+#[test]
+fn a_key_that_is_none_is_refused_with_its_place() {
+    let error = profile_integers(b"a,4\nb,x1\n", (None, None)).unwrap_err();
+    let error = renumber(error, 41);
+    assert_eq!(error.to_string(), "\"x1\" is not an integer in column \"t\", a.csv record 42, byte 106");
+}
+
+const WEATHER: &[u8] = include_bytes!("../../../fixtures/weather_excerpt.csv");
+
+#[test]
+fn the_weather_excerpt_is_read_with_its_nulls_and_its_time_restarting() {
+    let dialect = Dialect { null_marks: vec![vec![], b"NA".to_vec()], ..Dialect::default() };
+    let header = read_header(WEATHER, true, &dialect).unwrap().unwrap();
+    assert_eq!((header.columns, header.position("time_hour").unwrap()), (15, Some(14)));
+    let records = read(WEATHER, &dialect, 15, 777).unwrap();
+    assert_eq!(records.len(), 60);
+    let gusts = records.iter().filter(|(_, cells)| cells[10].is_some()).count();
+    let lines = WEATHER.split(|&byte| byte == b'\n').skip(1).filter(|line| !line.is_empty());
+    assert_eq!(gusts, lines.filter(|line| line.split(|&byte| byte == b',').nth(10) != Some(b"NA")).count());
+    let times: Vec<_> = records.iter().map(|(_, cells)| cells[14].as_ref().unwrap()).collect();
+    assert!(times.windows(2).any(|pair| pair[0] > pair[1]), "time restarts");
+}

@@ -1,0 +1,130 @@
+//! Reads an object's metadata from its end, without I/O: says which bytes it needs and is handed them.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use parquet::DecodeResult;
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataPushDecoder};
+
+use super::Metadata;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Object;
+
+/// How many last bytes are asked for at first: holds the whole footer of most files, so that one read does.
+const TAIL_BYTES: u64 = 64 << 10;
+
+/// The most bytes of metadata that are read, unless told otherwise. Metadata grows some ten times when it is decoded.
+const METADATA_BYTES_MAX: u64 = 256 << 20;
+
+/// The length of the metadata and the magic, at the very end.
+const TRAILER_BYTES: u64 = 8;
+
+/// What a [`Footer`] wants or has.
+#[derive(Debug)]
+pub enum FooterStep {
+    /// These byte ranges of the object, by [`Footer::supply`], before the next step.
+    Need(Vec<Range<u64>>),
+    /// The metadata; the footer is done.
+    Ready(Metadata),
+}
+
+/// Reads the metadata of one Parquet object.
+#[derive(Debug)]
+pub struct Footer {
+    object: Object,
+    decoder: ParquetMetaDataPushDecoder,
+    metadata_bytes_max: u64,
+    tail_seen: bool,
+}
+
+impl Footer {
+    /// A reader for the metadata of `object`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Source`] if the object is too small to be a Parquet file.
+    pub fn try_new(object: &Object) -> Result<Self> {
+        let decoder = ParquetMetaDataPushDecoder::try_new(object.bytes)
+            .map_err(|error| corrupt(error).at_object(&object.uri))?
+            // Pages are not told apart here, so their index would be read for nothing.
+            .with_page_index_policy(PageIndexPolicy::Skip);
+        Ok(Self { object: object.clone(), decoder, metadata_bytes_max: METADATA_BYTES_MAX, tail_seen: false })
+    }
+
+    /// Refuses metadata of more than `bytes` bytes; 256 MiB unless told otherwise.
+    #[must_use]
+    pub fn with_metadata_bytes_max(mut self, bytes: u64) -> Self {
+        self.metadata_bytes_max = bytes;
+        self
+    }
+
+    /// Goes one step on.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Source`] if the metadata is corrupt or encrypted, [`ErrorKind::Limit`] if there is too much of it,
+    /// [`ErrorKind::Schema`] if two columns have one name; all name the object.
+    pub fn step(&mut self) -> Result<FooterStep> {
+        self.try_step().map_err(|error| error.at_object(&self.object.uri))
+    }
+
+    fn try_step(&mut self) -> Result<FooterStep> {
+        if !self.tail_seen {
+            let tail = self.object.bytes.saturating_sub(TAIL_BYTES)..self.object.bytes;
+            return Ok(FooterStep::Need(vec![tail]));
+        }
+        match self.decoder.try_decode().map_err(corrupt)? {
+            DecodeResult::NeedsData(ranges) => Ok(FooterStep::Need(ranges)),
+            DecodeResult::Data(metadata) => Metadata::try_new(metadata, &self.object).map(FooterStep::Ready),
+            DecodeResult::Finished => Err(Error::new(ErrorKind::Internal, "the footer was read twice")),
+        }
+    }
+
+    /// Hands over the bytes asked for by the last [`FooterStep::Need`], a buffer for each range.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not what was asked for, or say that the metadata cannot be read.
+    pub fn supply(&mut self, ranges: Vec<Range<u64>>, data: Vec<Bytes>) -> Result<()> {
+        if !self.tail_seen {
+            let tail = data.last().map_or(&[][..], Bytes::as_ref);
+            self.check_trailer(tail).map_err(|error| error.at_object(&self.object.uri))?;
+            self.tail_seen = true;
+        }
+        self.decoder
+            .push_ranges(ranges, data)
+            .map_err(|error| Error::new(ErrorKind::Internal, "wrong bytes were supplied").with_source(error))
+            .map_err(|error| error.at_object(&self.object.uri))
+    }
+
+    /// Judges the last eight bytes, for errors that say more than the decoder's.
+    fn check_trailer(&self, tail: &[u8]) -> Result<()> {
+        let Some((length, magic)) = tail.last_chunk::<8>().and_then(|trailer| trailer.split_first_chunk::<4>()) else {
+            return Err(Error::new(ErrorKind::Source, "is too small to be a Parquet file"));
+        };
+        if magic == b"PARE" {
+            return Err(Error::new(ErrorKind::Source, "is encrypted, and encrypted Parquet files are not read")
+                .with_hint("write it without encryption"));
+        }
+        if magic != b"PAR1" {
+            return Err(Error::new(
+                ErrorKind::Source,
+                "does not end like a Parquet file: it is cut off or was never one",
+            ));
+        }
+        let length = u64::from(u32::from_le_bytes(*length));
+        if length > self.object.bytes - TRAILER_BYTES {
+            return Err(Error::new(ErrorKind::Source, format!("says that it has {length} bytes of metadata: corrupt")));
+        }
+        if length > self.metadata_bytes_max {
+            let message = format!("has {length} bytes of metadata, and at most {} are read", self.metadata_bytes_max);
+            return Err(Error::new(ErrorKind::Limit, message).with_hint("write fewer, larger row groups"));
+        }
+        Ok(())
+    }
+}
+
+fn corrupt(error: ParquetError) -> Error {
+    Error::new(ErrorKind::Source, "the Parquet metadata cannot be read").with_source(error)
+}

@@ -1,0 +1,63 @@
+//! Proves that INT96 timestamps lose nothing as microseconds.
+//!
+//! An INT96 holds a day and the nanoseconds of that day. As 64-bit nanoseconds since 1970 the years past 2262 would
+//! wrap around, silently; as microseconds the last three digits would be cut off, silently. So the columns are decoded
+//! both ways from the same bytes: the difference of the two, also where the nanoseconds wrapped, is what was cut off.
+//! Only old files pay for it: INT96 is deprecated.
+
+use std::ops::Range;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{TimestampMicrosecondType, TimestampNanosecondType};
+use arrow_array::{Array, RecordBatch};
+use bytes::Bytes;
+use parquet::DecodeResult;
+use parquet::arrow::push_decoder::ParquetPushDecoder;
+use parquet::errors::ParquetError;
+
+use crate::error::{Error, ErrorKind, Result};
+
+/// Decodes the INT96 columns of a row group in nanoseconds, in step with the decoder that yields the rows.
+#[derive(Debug)]
+pub(super) struct NanosCheck(ParquetPushDecoder);
+
+impl NanosCheck {
+    /// `decoder` reads the same rows in batches of the same size.
+    pub(super) fn new(decoder: ParquetPushDecoder) -> Self {
+        Self(decoder)
+    }
+
+    /// Takes the bytes that the other decoder is given; its own are among them.
+    pub(super) fn push(&mut self, ranges: Vec<Range<u64>>, data: Vec<Bytes>) -> Result<(), ParquetError> {
+        self.0.push_ranges(ranges, data)
+    }
+
+    /// Checks the next batch, of which row 0 is record `first_record`.
+    pub(super) fn check(&mut self, in_micros: &RecordBatch, first_record: u64) -> Result<()> {
+        let in_nanos = match self.0.try_decode() {
+            Ok(DecodeResult::Data(batch)) if batch.num_rows() == in_micros.num_rows() => batch,
+            Ok(_) => {
+                return Err(Error::new(ErrorKind::Source, "INT96 columns have other rows when they are read again"));
+            }
+            Err(error) => return Err(Error::new(ErrorKind::Source, "INT96 cannot be decoded").with_source(error)),
+        };
+        for (field, nanos) in in_nanos.schema().fields().iter().zip(in_nanos.columns()) {
+            let micros =
+                in_micros.column_by_name(field.name()).expect("INT96 columns are among those that are decoded");
+            if let Some(row) = first_cut(micros, nanos) {
+                return Err(Error::new(ErrorKind::Data, "the nanoseconds of a timestamp would be lost")
+                    .in_column(field.name())
+                    .at_record(first_record + row as u64)); // usize has at most 64 bits
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The first row that is more than its microseconds.
+fn first_cut(micros: &dyn Array, nanos: &dyn Array) -> Option<usize> {
+    let micros = micros.as_primitive::<TimestampMicrosecondType>();
+    let nanos = nanos.as_primitive::<TimestampNanosecondType>();
+    let is_cut = |row: &usize| micros.value(*row).wrapping_mul(1_000) != nanos.value(*row);
+    (0..micros.len()).find(|row| micros.is_valid(*row) && is_cut(row))
+}

@@ -1,0 +1,266 @@
+//! What a Parquet object says of itself: columns, row groups, and where their bytes are.
+//!
+//! The crate `parquet` trusts the numbers in a footer further than it should (a negative offset is a panic), so they
+//! are checked here, once, before anything is built on them.
+
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::basic::Type as PhysicalType;
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
+use parquet::schema::types::SchemaDescriptor;
+
+use super::Projection;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::Object;
+
+/// The metadata of one Parquet object; cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Metadata {
+    /// URI of the object, for errors.
+    object: Arc<str>,
+    reader: ArrowReaderMetadata,
+    /// How INT96 columns are read once more; `None` where there is none.
+    in_nanos: Option<ArrowReaderMetadata>,
+    /// Number of the first row of each row group, from 1, and one more for the row after the last.
+    first_records: Arc<[u64]>,
+}
+
+/// A row group, as far as a plan needs to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowGroup {
+    /// Rows in it.
+    pub rows: u64,
+    /// Number of its first row in the object, from 1.
+    pub first_record: u64,
+    /// Compressed bytes of the wanted columns.
+    pub bytes: u64,
+    /// Where they are: a range for each column that holds values, nested ones told apart.
+    pub ranges: Vec<Range<u64>>,
+}
+
+impl Metadata {
+    /// Checks what the footer of `object` says, and decides the types that its columns are decoded to.
+    pub(super) fn try_new(metadata: ParquetMetaData, object: &Object) -> Result<Self> {
+        let first_records = check_row_groups(metadata.row_groups(), object.bytes)?;
+        let metadata = Arc::new(metadata);
+        let inferred =
+            ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new()).map_err(unread)?;
+        check_names(inferred.schema())?;
+        let read_as = |int96: TimeUnit| {
+            let wanted = decoded_schema(inferred.schema(), inferred.parquet_schema(), int96);
+            ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new().with_schema(wanted))
+                .map_err(unread)
+        };
+        let has_int96 = (0..inferred.schema().fields().len()).any(|root| has_int96(inferred.parquet_schema(), root));
+        Ok(Self {
+            object: object.uri.as_str().into(),
+            reader: read_as(TimeUnit::Microsecond)?,
+            in_nanos: has_int96.then(|| read_as(TimeUnit::Nanosecond)).transpose()?,
+            first_records: first_records.into(),
+        })
+    }
+
+    /// The columns with the types that they are decoded to: strings as `Utf8`, never as views or dictionaries.
+    #[must_use]
+    pub fn arrow_schema(&self) -> &SchemaRef {
+        self.reader.schema()
+    }
+
+    /// Names and decoded types of the columns, in their order.
+    #[must_use]
+    pub fn columns(&self) -> Vec<(String, DataType)> {
+        let fields = self.arrow_schema().fields().iter();
+        fields.map(|field| (field.name().clone(), field.data_type().clone())).collect()
+    }
+
+    /// Rows in the object.
+    #[must_use]
+    pub fn rows(&self) -> u64 {
+        self.first_record(self.row_group_count()) - 1
+    }
+
+    /// How many row groups there are; may be none.
+    #[must_use]
+    pub fn row_group_count(&self) -> usize {
+        self.first_records.len() - 1
+    }
+
+    /// The row groups, with the bytes that `projection` makes a decoder fetch.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Schema`] if the object lacks a wanted column.
+    pub fn row_groups(&self, projection: &Projection) -> Result<Vec<RowGroup>> {
+        let positions = self.positions(projection).map_err(|error| self.at_object(error))?;
+        let mask = self.mask(&positions);
+        Ok((0..self.row_group_count()).map(|index| self.row_group(index, &mask)).collect())
+    }
+
+    fn row_group(&self, index: usize, mask: &ProjectionMask) -> RowGroup {
+        let columns = self.parquet().row_group(index).columns().iter().enumerate();
+        let wanted = columns.filter(|(leaf, _)| mask.leaf_included(*leaf));
+        let ranges: Vec<Range<u64>> = wanted.filter_map(|(_, chunk)| byte_range(chunk)).collect();
+        RowGroup {
+            rows: self.rows_of(index),
+            first_record: self.first_record(index),
+            bytes: ranges.iter().map(|range| range.end - range.start).sum(),
+            ranges,
+        }
+    }
+
+    /// About how many bytes of memory this takes.
+    #[must_use]
+    pub fn memory_size(&self) -> usize {
+        self.parquet().memory_size() + size_of_val(&*self.first_records)
+    }
+
+    /// Number of the first row of row group `index`, from 1.
+    pub(super) fn first_record(&self, index: usize) -> u64 {
+        self.first_records[index]
+    }
+
+    pub(super) fn at_object(&self, error: Error) -> Error {
+        error.at_object(&*self.object)
+    }
+
+    pub(super) fn rows_of(&self, index: usize) -> u64 {
+        self.first_records[index + 1] - self.first_records[index]
+    }
+
+    pub(super) fn reader(&self) -> &ArrowReaderMetadata {
+        &self.reader
+    }
+
+    /// How to read the INT96 columns in nanoseconds, and which of `positions` they are.
+    pub(super) fn int96(&self, positions: &[usize]) -> Option<(&ArrowReaderMetadata, Vec<usize>)> {
+        let reader = self.in_nanos.as_ref()?;
+        let is_int96 = |position: &usize| has_int96(self.reader.parquet_schema(), *position);
+        let positions: Vec<usize> = positions.iter().copied().filter(is_int96).collect();
+        (!positions.is_empty()).then_some((reader, positions))
+    }
+
+    pub(super) fn parquet(&self) -> &ParquetMetaData {
+        self.reader.metadata()
+    }
+
+    /// Positions of the wanted columns among the object's, in the wanted order.
+    pub(super) fn positions(&self, projection: &Projection) -> Result<Vec<usize>> {
+        projection.columns().map(|name| self.position(name)).collect()
+    }
+
+    fn position(&self, name: &str) -> Result<usize> {
+        let fields = self.arrow_schema().fields();
+        let Some(position) = fields.iter().position(|field| field.name() == name) else {
+            let known: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+            return Err(Error::new(ErrorKind::Schema, format!("there is no column '{name}'"))
+                .with_hint(format!("the columns are: {}", known.join(", "))));
+        };
+        if fields[position].data_type().is_nested() && has_int96(self.reader.parquet_schema(), position) {
+            let message = format!("column '{name}' nests INT96 timestamps, which are not read");
+            return Err(Error::new(ErrorKind::Schema, message).with_hint("write them as TIMESTAMP"));
+        }
+        Ok(position)
+    }
+
+    /// The mask that selects whole top-level columns.
+    pub(super) fn mask(&self, positions: &[usize]) -> ProjectionMask {
+        ProjectionMask::roots(self.reader.parquet_schema(), positions.iter().copied())
+    }
+}
+
+/// Checks that row counts and byte ranges are possible, and numbers the row groups' first rows.
+fn check_row_groups(row_groups: &[RowGroupMetaData], object_bytes: u64) -> Result<Vec<u64>> {
+    let mut next = 1_u64;
+    let mut first_records = vec![next];
+    for (index, row_group) in row_groups.iter().enumerate() {
+        let problem = |what: &str| {
+            Error::new(ErrorKind::Source, format!("the Parquet metadata is corrupt: row group {index} {what}"))
+        };
+        let rows = u64::try_from(row_group.num_rows()).map_err(|_| problem("has a negative number of rows"))?;
+        next = next.checked_add(rows).ok_or_else(|| problem("has an impossible number of rows"))?;
+        first_records.push(next);
+        for chunk in row_group.columns() {
+            if chunk.file_path().is_some() {
+                return Err(problem("is kept in another file").with_hint("load the files that hold the data"));
+            }
+            if byte_range(chunk).is_none_or(|range| range.end > object_bytes) {
+                let column = chunk.column_path().string();
+                return Err(problem(&format!("has bytes of column '{column}' outside of the object")));
+            }
+        }
+    }
+    Ok(first_records)
+}
+
+/// Where the pages of a column chunk are; `None` where the footer tells nonsense.
+fn byte_range(chunk: &ColumnChunkMetaData) -> Option<Range<u64>> {
+    let start = u64::try_from(chunk.dictionary_page_offset().unwrap_or(chunk.data_page_offset())).ok()?;
+    let length = u64::try_from(chunk.compressed_size()).ok()?;
+    Some(start..start.checked_add(length)?)
+}
+
+fn check_names(schema: &Schema) -> Result<()> {
+    let mut seen = HashSet::new();
+    match schema.fields().iter().find(|field| !seen.insert(field.name())) {
+        Some(twice) => Err(Error::new(ErrorKind::Schema, format!("two columns are called '{}'", twice.name()))
+            .with_hint("columns are matched by name; write the file with distinct names")),
+        None => Ok(()),
+    }
+}
+
+fn unread(error: parquet::errors::ParquetError) -> Error {
+    Error::new(ErrorKind::Source, "the Parquet schema cannot be read").with_source(error)
+}
+
+/// The schema to decode to: values as plain as they come, whatever Arrow type the writer had in memory.
+fn decoded_schema(schema: &Schema, parquet: &SchemaDescriptor, int96: TimeUnit) -> SchemaRef {
+    let fields = schema.fields().iter().enumerate().map(|(root, field)| match field.data_type() {
+        DataType::Timestamp(_, zone) if has_int96(parquet, root) => {
+            with_type(field, DataType::Timestamp(int96, zone.clone()))
+        }
+        _ => decoded_field(field),
+    });
+    Arc::new(Schema::new_with_metadata(fields.collect::<Fields>(), schema.metadata().clone()))
+}
+
+/// Whether the top-level column at `root` holds INT96 values.
+fn has_int96(parquet: &SchemaDescriptor, root: usize) -> bool {
+    let mut leaves = parquet.columns().iter().enumerate();
+    leaves.any(|(leaf, column)| {
+        parquet.get_column_root_idx(leaf) == root && column.physical_type() == PhysicalType::INT96
+    })
+}
+
+fn decoded_field(field: &FieldRef) -> FieldRef {
+    with_type(field, decoded_type(field.data_type()))
+}
+
+fn with_type(field: &FieldRef, data_type: DataType) -> FieldRef {
+    // A new field, since the old one may carry a dictionary's number.
+    Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone()))
+}
+
+/// The plain type that stands for `data_type`.
+///
+/// `Utf8` rather than views: an encoder reads every string once and in order, which offsets into one buffer serve with
+/// no branch, and the encoders have one type of string to know.
+fn decoded_type(data_type: &DataType) -> DataType {
+    match data_type {
+        DataType::Dictionary(_, value) => decoded_type(value),
+        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
+        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => DataType::List(decoded_field(item)),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(decoded_field).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(decoded_field(entries), *sorted),
+        other => other.clone(),
+    }
+}

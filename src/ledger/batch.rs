@@ -1,0 +1,106 @@
+//! A claimed window's entries: what earlier attempts left, and what each batch of this one adds.
+
+use super::RunId;
+use super::run::fenced;
+use crate::error::Result;
+use crate::model::{RowHash, Window};
+use crate::target::Session;
+
+/// This run's hold on one window, for one attempt.
+#[derive(Debug, Clone)]
+pub(crate) struct Claim {
+    pub(crate) job: i64,
+    pub(crate) number: i64,
+    pub(crate) window: Window,
+    pub(crate) run: RunId,
+    pub(crate) attempt: i32,
+    /// Whether rows that were in the window before the job have been dealt with.
+    pub(crate) admitted: bool,
+}
+
+/// What an attempt has loaded so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counters {
+    pub(crate) batches: i32,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    pub(crate) hash: RowHash,
+}
+
+impl Claim {
+    /// Locks the window's row until the end of the transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Fenced`] if the window is no longer this attempt's.
+    pub(crate) async fn fence(&self, session: &Session) -> Result<()> {
+        let held = session
+            .query(include_str!("batch/fence.sql"), &[&self.job, &self.number, &self.run, &self.attempt])
+            .await?;
+        if held.is_empty() { Err(fenced()) } else { Ok(()) }
+    }
+
+    /// Ids of the transactions whose rows earlier attempts left in the window.
+    pub(crate) async fn earlier_transactions(&self, session: &Session) -> Result<Vec<u64>> {
+        super::status::transactions(session, self.job, self.number).await
+    }
+
+    /// Forgets what earlier attempts loaded, once their rows are deleted in the same transaction.
+    pub(crate) async fn reset(&self, session: &Session) -> Result<()> {
+        session
+            .execute("delete from pgbackfill.batches where job_id = $1 and number = $2", &[&self.job, &self.number])
+            .await?;
+        session.execute(include_str!("batch/reset.sql"), &[&self.job, &self.number]).await?;
+        Ok(())
+    }
+
+    /// Enters a batch, in the transaction that wrote its rows. `last` marks the window as loaded.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Fenced`] if the window is no longer this attempt's: the transaction must be rolled back.
+    pub(crate) async fn record(&self, session: &Session, batch: Counters, total: Counters, last: bool) -> Result<()> {
+        let count = |n: u64| i64::try_from(n).expect("a window has fewer rows and bytes than i64 counts");
+        let hash = total.hash.to_bytes();
+        let entered = session
+            .execute(
+                include_str!("batch/record.sql"),
+                &[
+                    &self.job,
+                    &self.number,
+                    &self.run,
+                    &self.attempt,
+                    &last,
+                    &total.batches,
+                    &count(total.rows),
+                    &count(total.bytes),
+                    &hash.as_slice(),
+                    &count(batch.rows),
+                    &count(batch.bytes),
+                ],
+            )
+            .await?;
+        if entered == 1 { Ok(()) } else { Err(fenced()) }
+    }
+
+    /// Leaves the window as it is, because it held rows.
+    pub(crate) async fn skip(&self, session: &Session) -> Result<()> {
+        self.set_state(session, "skipped", None).await
+    }
+
+    /// Gives the window back, to be cleared and loaded by whoever claims it next.
+    pub(crate) async fn release(&self, session: &Session) -> Result<()> {
+        self.set_state(session, "pending", None).await
+    }
+
+    /// Notes why the window could not be loaded.
+    pub(crate) async fn fail(&self, session: &Session, why: &str) -> Result<()> {
+        self.set_state(session, "failed", Some(why)).await
+    }
+
+    async fn set_state(&self, session: &Session, state: &str, error: Option<&str>) -> Result<()> {
+        let sql = include_str!("batch/set_state.sql");
+        session.execute(sql, &[&self.job, &self.number, &self.run, &self.attempt, &state, &error]).await?;
+        Ok(())
+    }
+}

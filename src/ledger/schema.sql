@@ -1,0 +1,86 @@
+-- The ledger of pgbackfill: what each job has loaded, written in the same transactions as the rows themselves.
+--
+-- A role that loads needs: usage on this schema; select, insert, update, delete on its tables; and on the target
+-- select, insert and, where windows are cleared, delete. `create` on the database is needed only to make the ledger.
+
+create schema if not exists pgbackfill;
+
+comment on schema pgbackfill is 'Ledger of the pgbackfill loader. Dropping it forgets what was loaded.';
+
+create table if not exists pgbackfill.jobs (
+  id            bigint generated always as identity primary key,
+  name          text not null unique,
+  table_name    text not null,               -- as people read it
+  target        text not null,               -- as SQL spells it, quoted
+  time_column   text,
+  key_kind      text,                        -- how the bounds of windows are read
+  scope         text,                        -- predicate that narrows check, delete and verify
+  commit_mode   text not null,
+  hashed        text[] not null,             -- columns that take part in the row hash, in COPY order
+  unhashed      text[] not null,             -- columns that do not
+  settings      jsonb not null,              -- what decides which rows are loaded
+  range_from    bigint,                      -- the range as it was resolved at the first run
+  range_until   bigint,
+  source_rows   bigint not null,
+  rows_before   bigint not null,             -- source rows before the range
+  rows_after    bigint not null,             -- source rows at or after the completion point
+  rows_unkeyed  bigint not null,             -- source rows whose time is null or infinite
+  created_at    timestamptz not null default now()
+);
+
+create table if not exists pgbackfill.objects (
+  job_id   bigint not null references pgbackfill.jobs on delete cascade,
+  uri      text not null,
+  bytes    bigint not null,
+  version  text not null,
+  primary key (job_id, uri)
+);
+
+create table if not exists pgbackfill.runs (
+  id          uuid primary key default gen_random_uuid(),
+  job_id      bigint not null references pgbackfill.jobs on delete cascade,
+  host        text not null,
+  pid         integer not null,
+  process     text not null,                 -- tells this process from a later one with the same number
+  started_at  timestamptz not null default now(),
+  lease_until timestamptz not null,          -- by this server's clock
+  ended_at    timestamptz
+);
+
+create index if not exists runs_job on pgbackfill.runs (job_id) where ended_at is null;
+
+create table if not exists pgbackfill.windows (
+  job_id     bigint not null references pgbackfill.jobs on delete cascade,
+  number     bigint not null,                -- chronological, from 0
+  lower      bigint not null,                -- first key inside
+  upper      bigint not null,                -- first key after it
+  source     bytea not null,                 -- fingerprint of the objects that may hold its rows
+  state      text not null default 'pending'
+             check (state in ('pending', 'loading', 'loaded', 'skipped', 'failed')),
+  run_id     uuid,                           -- who claimed it last
+  attempt    integer not null default 0,
+  admitted   boolean not null default false, -- the check of rows that were there before is done
+  batches    integer not null default 0,
+  rows       bigint not null default 0,
+  bytes      bigint not null default 0,
+  row_hash   bytea,
+  claimed_at timestamptz,
+  loaded_at  timestamptz,
+  error      text,
+  primary key (job_id, number)
+) with (fillfactor = 70);                    -- every batch updates its window's row: keep the new version on the page
+
+create index if not exists windows_open on pgbackfill.windows (job_id, number) where state in ('pending', 'loading', 'failed');
+
+-- Transaction ids stand in rows of their own: an array in the window's row would be rewritten by every batch.
+create table if not exists pgbackfill.batches (
+  job_id  bigint not null,
+  number  bigint not null,
+  attempt integer not null,
+  batch   integer not null,
+  xid     xid8 not null,                     -- rows of this batch carry its low 32 bits in xmin
+  rows    bigint not null,
+  bytes   bigint not null,
+  primary key (job_id, number, attempt, batch),
+  foreign key (job_id, number) references pgbackfill.windows on delete cascade
+);

@@ -1,0 +1,216 @@
+//! The blocks of a window: its pieces fetched, decoded, clipped and encoded, ahead of the COPY that sends them.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::clip::Keyed;
+use super::context::Context;
+use super::supply::bytes_in_memory;
+use crate::encode::{BlockBuilder, Encoder};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Decode, Step};
+use crate::model::{Block, Rows, Window};
+use crate::options::Limits;
+use crate::pool::BytePermit;
+
+/// COPY bytes that a block aims at: large enough that its cost per message is lost, small enough to hold several.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// Rows of a block that are encoded before its rows' width is known.
+const FIRST_ROWS: usize = 64;
+
+/// How large a block may grow. A batch is made of whole blocks, so none may be larger than a batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct BlockLimits {
+    rows: usize,
+    bytes: usize,
+}
+
+impl BlockLimits {
+    pub(crate) fn of(limits: &Limits) -> Self {
+        let fit = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX).max(1);
+        // Rows differ in width, so that a block may miss its aim: a quarter of a batch leaves room for that.
+        Self { rows: fit(limits.batch_rows), bytes: fit(limits.batch_bytes / 4).min(BLOCK_BYTES) }
+    }
+
+    /// Rows that `builder` still takes, at least one: by their width so far, which the first few of a block tell.
+    pub(crate) fn room(self, builder: &BlockBuilder) -> usize {
+        let (rows, bytes) = (usize::try_from(builder.rows()).unwrap_or(usize::MAX), builder.bytes());
+        let by_bytes = match bytes.checked_div(rows) {
+            None => FIRST_ROWS,
+            Some(width) => self.bytes.saturating_sub(bytes) / width.max(1),
+        };
+        self.rows.saturating_sub(rows).min(by_bytes).max(1)
+    }
+
+    /// Whether `builder` is to be finished before another row goes in.
+    pub(crate) fn is_full(self, builder: &BlockBuilder) -> bool {
+        builder.bytes() >= self.bytes || builder.rows() >= self.rows as u64 // usize has at most 64 bits
+    }
+}
+
+/// Blocks that wait for the COPY; each is covered by its piece's permit.
+const BLOCKS_AHEAD: usize = 4;
+
+/// A block on its way, with the permit for the memory that it and its piece take.
+pub(crate) struct SentBlock {
+    pub(crate) block: Block,
+    pub(crate) _permit: Option<BytePermit>,
+}
+
+/// The blocks of a window, one by one. Dropping it ends the work behind it.
+pub(crate) struct Blocks {
+    receiver: mpsc::Receiver<Result<SentBlock>>,
+    peeked: Option<SentBlock>,
+    _tasks: JoinSet<()>,
+}
+
+impl Blocks {
+    /// The next block without taking it; `None` at the end of the window.
+    pub(crate) async fn peek(&mut self) -> Result<Option<&SentBlock>> {
+        if self.peeked.is_none() {
+            self.peeked = self.receiver.recv().await.transpose()?;
+        }
+        Ok(self.peeked.as_ref())
+    }
+
+    /// The next block; `None` at the end of the window.
+    pub(crate) async fn next(&mut self) -> Result<Option<SentBlock>> {
+        match self.peeked.take() {
+            Some(block) => Ok(Some(block)),
+            None => self.receiver.recv().await.transpose(),
+        }
+    }
+}
+
+/// Begins to make the blocks of `window`.
+pub(crate) fn of_window(context: &Arc<Context>, window: Window) -> Blocks {
+    let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD);
+    let mut tasks = JoinSet::new();
+    if context.spool.is_some() {
+        let context = Arc::clone(context);
+        tasks.spawn(async move { super::spool::send(&context, window, sender).await });
+    } else {
+        // Each task takes every n-th piece, so that the pieces of a window are begun in their order.
+        let pieces = Arc::new(context.plan.pieces_of(&window));
+        for lane in 0..context.pieces_at_once {
+            let (context, pieces, sender) = (Arc::clone(context), Arc::clone(&pieces), sender.clone());
+            tasks.spawn(async move {
+                for piece in pieces.iter().skip(lane).step_by(context.pieces_at_once) {
+                    if let Err(error) = send_piece(&context, window, *piece, &sender).await {
+                        // Where the receiver is gone, the window has failed for another reason.
+                        let _ = sender.send(Err(error)).await;
+                        return;
+                    }
+                }
+            });
+        }
+    }
+    Blocks { receiver, peeked: None, _tasks: tasks }
+}
+
+async fn send_piece(
+    context: &Arc<Context>,
+    window: Window,
+    piece: usize,
+    sender: &mpsc::Sender<Result<SentBlock>>,
+) -> Result<()> {
+    let object = context.plan.pieces[piece].object;
+    let permit = context.memory.take(bytes_in_memory(&context.plan.pieces[piece])).await;
+    let mut work = PieceWork {
+        decoder: context.supply.decoder(&context.plan.pieces[piece])?,
+        encoder: context.encoder(object)?,
+        builder: BlockBuilder::new(BLOCK_BYTES),
+        limits: BlockLimits::of(&context.options.limits),
+        rest: None,
+        window,
+        context: Arc::clone(context),
+    };
+    loop {
+        let (returned, made) = context.pool.run(move || work.advance()).await?;
+        work = returned;
+        let (block, last) = match made {
+            Made::Need(ranges) => {
+                let data = context.supply.fetch(object, &ranges).await?;
+                work.decoder.supply(ranges, data)?;
+                continue;
+            }
+            Made::Block(block) => (block, false),
+            Made::Last(block) => (block, true),
+        };
+        let sent = SentBlock { block, _permit: Some(Arc::clone(&permit)) };
+        let unwanted = sent.block.rows > 0 && sender.send(Ok(sent)).await.is_err();
+        if last || unwanted {
+            return Ok(());
+        }
+    }
+}
+
+/// A piece under way, moved to the CPU pool and back.
+struct PieceWork {
+    decoder: Box<dyn Decode>,
+    encoder: Encoder,
+    builder: BlockBuilder,
+    limits: BlockLimits,
+    /// Decoded rows that are not encoded yet, and the first of them.
+    rest: Option<(Keyed, usize)>,
+    window: Window,
+    context: Arc<Context>,
+}
+
+enum Made {
+    Need(Vec<std::ops::Range<u64>>),
+    Block(Block),
+    Last(Block),
+}
+
+impl PieceWork {
+    /// Decodes and encodes until a block is full, bytes are needed, or the piece is at its end.
+    fn advance(mut self) -> Result<(Self, Made)> {
+        loop {
+            if let Some((rows, start)) = self.rest.take() {
+                self.encode(rows, start)?;
+                if self.limits.is_full(&self.builder) {
+                    let block = self.builder.finish();
+                    return Ok((self, Made::Block(block)));
+                }
+                if self.rest.is_some() {
+                    continue;
+                }
+            }
+            match self.decoder.step()? {
+                Step::Need(ranges) => return Ok((self, Made::Need(ranges))),
+                Step::Rows(rows) => {
+                    let rows = self.clip(rows)?;
+                    self.context.supply.refuse_nulls(&rows)?;
+                    self.rest = Some((rows, 0));
+                }
+                Step::Done => {
+                    let block = self.builder.finish();
+                    return Ok((self, Made::Last(block)));
+                }
+            }
+        }
+    }
+
+    fn clip(&self, rows: Rows) -> Result<Keyed> {
+        match (&self.context.time, self.window) {
+            (Some(time), Window::Time { start, end }) => time.clip(rows, start, end),
+            (None, Window::Pieces { .. }) => Ok(Keyed::all(rows)),
+            _ => Err(Error::new(ErrorKind::Internal, "a window of another kind than its job's")),
+        }
+    }
+
+    /// Encodes rows from `start` on, as many as the block takes, and keeps the rest.
+    fn encode(&mut self, rows: Keyed, start: usize) -> Result<()> {
+        let count = self.limits.room(&self.builder).min(rows.batch.num_rows() - start);
+        let name = |column| self.context.supply.column_name(column);
+        rows.encode(start, count, &mut self.encoder, &mut self.builder, name)?;
+        if start + count < rows.batch.num_rows() {
+            self.rest = Some((rows, start + count));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,340 @@
+//! From settings to a plan: target described, source opened and mapped, pieces profiled, windows drawn.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use serde_json::Value;
+
+use super::Backfill;
+use super::clip::TimeColumn;
+use super::layout::{Layout, Route};
+use super::profile::{Profile, Profiler};
+use super::settings;
+use super::statements::Statements;
+use super::supply::{Listing, Supply};
+use crate::encode::CopyFormat;
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::datetime::MICROS_PER_DAY;
+use crate::model::{Event, KeyKind, KeySpan, Observer, TimeKey, Zone};
+use crate::options::{Bound, Commit, Options, WindowSize};
+use crate::plan::{Grid, Plan, Range};
+use crate::pool::{ByteLimit, CpuPool};
+use crate::schema::{Mapping, ObjectColumns, PgKind, Table};
+use crate::target::{Session, describe};
+
+/// Target and source as they were found, before any object is opened.
+pub(crate) struct Opening {
+    pub(crate) session: Session,
+    pub(crate) table: Table,
+    pub(crate) kind: Option<KeyKind>,
+    pub(crate) job: String,
+    pub(crate) settings: Value,
+    pub(crate) listing: Listing,
+}
+
+/// Everything that a run needs but its workers.
+pub(crate) struct Prepared {
+    pub(crate) session: Session,
+    pub(crate) table: Table,
+    pub(crate) job: String,
+    pub(crate) settings: Value,
+    pub(crate) supply: Arc<Supply>,
+    pub(crate) route: Arc<Route>,
+    pub(crate) statements: Statements,
+    pub(crate) time: Option<TimeColumn>,
+    pub(crate) commit: Commit,
+    pub(crate) range: Range,
+    pub(crate) profile: ProfileFacts,
+    pub(crate) plan: Plan,
+    pub(crate) pool: CpuPool,
+    pub(crate) memory: ByteLimit,
+    pub(crate) threads: usize,
+}
+
+/// What remains of a profile once its pieces are planned.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ProfileFacts {
+    pub(crate) rows: crate::model::SourceRows,
+    pub(crate) ascending: bool,
+    pub(crate) span: Option<KeySpan>,
+}
+
+/// Where every window would read pieces more than this many times over, they are read once, into a spool.
+const READS_BEFORE_SPOOL: u64 = 3;
+
+/// Describes the target and lists the source. Reads no data.
+pub(crate) async fn open(backfill: &Backfill, observer: &Arc<dyn Observer>) -> Result<Opening> {
+    let options = &backfill.options;
+    observer.observe(&preparing("connecting"));
+    let session = Session::open(&backfill.target).await?;
+    session.require_version().await?;
+    let table = describe(&session, &options.table).await?;
+    let kind = options.time_column.as_deref().map(|name| key_kind(&table, name)).transpose()?;
+    observer.observe(&preparing("listing the source"));
+    let listing = Listing::of(&backfill.input).await?;
+    let settings = settings::of(options, &backfill.input, &table.name);
+    let job = options.job.clone().unwrap_or_else(|| settings::job_name(&settings, &table.name));
+    Ok(Opening { session, table, kind, job, settings, listing })
+}
+
+pub(crate) fn preparing(step: &str) -> Event {
+    Event::Preparing { step: step.to_owned() }
+}
+
+fn key_kind(table: &Table, name: &str) -> Result<KeyKind> {
+    let column = table.column(name).ok_or_else(|| {
+        let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+        Error::new(ErrorKind::Schema, format!("{} has no column {name}", table.name))
+            .with_hint(format!("its columns are: {}", columns.join(", ")))
+    })?;
+    if let PgKind::Timestamp(Some(digits)) | PgKind::TimestampTz(Some(digits)) = column.ty.kind
+        && digits < 6
+    {
+        return Err(Error::new(
+            ErrorKind::Schema,
+            format!("time column {name} is of type {}, which rounds its values", column.ty),
+        )
+        .with_hint("give the column its full precision, or load without a time column: --no-time-column"));
+    }
+    column.ty.key_kind()
+}
+
+/// Opens, maps and profiles the source, and draws windows.
+///
+/// A job that was begun keeps its range: `begun` is that of the ledger.
+pub(crate) async fn plan(
+    backfill: &Backfill,
+    opening: Opening,
+    begun: Option<Range>,
+    observer: &Arc<dyn Observer>,
+) -> Result<Prepared> {
+    let Opening { session, table, kind, job, settings, listing } = opening;
+    let options = &backfill.options;
+    let range = match begun {
+        Some(range) => range,
+        None => range(options, kind)?,
+    };
+    observer.observe(&preparing("opening the source"));
+    let (supply, columns) = listing.open(&options.csv).await?;
+    let time_column = options.time_column.as_deref();
+    let (route, layouts) = map(&table, &columns, options)?;
+    let time_position = layouts.first().and_then(|layout| layout.time);
+    let supply = Arc::new(supply.with_layouts(layouts));
+    let threads = options.limits.threads.unwrap_or_else(cores);
+    let (pool, memory) = (CpuPool::try_new(threads)?, ByteLimit::new(options.limits.memory_bytes));
+    observer.observe(&preparing("profiling the source"));
+    let time = kind.map(|kind| (kind, options.zone.clone()));
+    let profiler = Profiler { supply: &supply, time, range, pool: &pool, memory: &memory, at_once: threads + 1 };
+    let profile = profiler.run().await?;
+    let (facts, plan) = draw(options, &table, kind, range, profile)?;
+    let statements =
+        Statements::new(&table, &route.columns, time_column.zip(kind), options.scope.clone(), route.format);
+    let time =
+        kind.zip(time_position).map(|(kind, position)| TimeColumn { position, kind, zone: options.zone.clone() });
+    // A row that a trigger moves out of its window would not be found there by a clear: then nothing may be left to clear.
+    let clearable = table.has_xmin() && table.rewriting_triggers.is_empty();
+    let commit = if clearable { options.commit } else { Commit::Window };
+    Ok(Prepared {
+        range,
+        session,
+        table,
+        job,
+        settings,
+        supply,
+        route,
+        statements,
+        time,
+        commit,
+        plan,
+        pool,
+        memory,
+        threads,
+        profile: facts,
+    })
+}
+
+/// One per core.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+}
+
+fn range(options: &Options, kind: Option<KeyKind>) -> Result<Range> {
+    let Some(kind) = kind else {
+        return if options.from.is_none() && options.until.is_none() {
+            Ok(Range::default())
+        } else {
+            Err(Error::new(ErrorKind::Settings, "--from and --until need a time column")
+                .with_hint("name it with --time-column"))
+        };
+    };
+    let resolve = |bound: &Option<Bound>| bound.as_ref().map(|bound| resolve(bound, kind, &options.zone)).transpose();
+    let range = Range { from: resolve(&options.from)?, until: resolve(&options.until)? };
+    match (range.from, range.until) {
+        (Some(from), Some(until)) if from >= until => Err(Error::new(
+            ErrorKind::Settings,
+            format!("the range [{}, {}) is empty", kind.short(from), kind.short(until)),
+        )
+        .with_hint("--from must be before --until")),
+        _ => Ok(range),
+    }
+}
+
+fn resolve(bound: &Bound, kind: KeyKind, zone: &Zone) -> Result<TimeKey> {
+    let ago = match bound {
+        Bound::At(text) => return kind.parse(text, zone),
+        Bound::Ago(ago) => ago,
+    };
+    let (Some(per_day), Ok(since_1970)) = (kind.per_day(), SystemTime::UNIX_EPOCH.elapsed()) else {
+        return Err(Error::new(ErrorKind::Settings, format!("'{bound}' is not a value of type {kind}")));
+    };
+    let micros = i64::try_from(since_1970.as_micros()).ok().zip(i64::try_from(ago.as_micros()).ok());
+    let micros = micros.and_then(|(now, ago)| now.checked_sub(ago)?.checked_sub(MICROS_FROM_1970_TO_2000));
+    let scale = MICROS_PER_DAY / per_day;
+    micros
+        .map(|micros| TimeKey(micros.div_euclid(scale)))
+        .ok_or_else(|| Error::new(ErrorKind::Settings, format!("'{bound}' is before all time")))
+}
+
+/// From the origin of the machine's clock to that of the server's timestamps.
+const MICROS_FROM_1970_TO_2000: i64 = 10_957 * MICROS_PER_DAY;
+
+/// Maps the columns of all objects, which must feed the same target columns.
+fn map(table: &Table, columns: &[ObjectColumns], options: &Options) -> Result<(Arc<Route>, Vec<Layout>)> {
+    let map = |columns: &ObjectColumns| Mapping::try_new(table, columns, &options.mapping);
+    let mappings = columns.iter().map(map).collect::<Result<Vec<_>>>()?;
+    if let Some(other) = (1..mappings.len()).find(|i| !mappings[0].feeds_same(&mappings[*i])) {
+        let names = |i: usize| columns[i].columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        return Err(Error::new(ErrorKind::Schema, "objects feed different columns of the table").with_hint(format!(
+            "{} has: {}\n{} has: {}\nload them as two jobs, or leave columns out: --ignore",
+            columns[0].object,
+            names(0),
+            columns[other].object,
+            names(other)
+        )));
+    }
+    let time_column = options.time_column.as_deref();
+    let route = Arc::new(Route::try_new(table, &mappings, time_column)?);
+    let unfed = |name: &&str| !mappings.is_empty() && !route.columns.iter().any(|column| column == name);
+    if let Some(name) = time_column.filter(|name| unfed(name)) {
+        return Err(Error::new(ErrorKind::Schema, format!("no source column feeds the time column {name}"))
+            .with_hint("pair it with --map source=target, or load without one: --no-time-column"));
+    }
+    let layout = |mapping| Layout::new(&route, mapping, time_column, &options.zone);
+    let layouts: Vec<Layout> = mappings.into_iter().map(layout).collect();
+    if let Some(mapped) = layouts.iter().filter_map(Layout::time_source).find(|mapped| mapped.in_path) {
+        return Err(Error::new(
+            ErrorKind::Schema,
+            format!("time column {} is fed by a folder's name", mapped.target.name),
+        )
+        .with_hint("all rows of an object would have the same time; load without a time column: --no-time-column"));
+    }
+    Ok((route, layouts))
+}
+
+fn draw(
+    options: &Options,
+    table: &Table,
+    kind: Option<KeyKind>,
+    range: Range,
+    profile: Profile,
+) -> Result<(ProfileFacts, Plan)> {
+    let span = profile.pieces.iter().filter_map(|piece| piece.keys).reduce(KeySpan::union);
+    let facts = ProfileFacts { rows: profile.rows, ascending: profile.ascending, span };
+    let Some(kind) = kind else {
+        return Ok((facts, Plan::over_pieces(profile.pieces)));
+    };
+    let bytes = profile.pieces.iter().map(|piece| piece.bytes).sum();
+    let bounds = match options.window {
+        WindowSize::Auto => partition_bounds(table, options, kind)?,
+        _ => Vec::new(),
+    };
+    let grid = Grid::try_new(options.window, kind, bounds, span, bytes)?;
+    let range = if options.window == WindowSize::Auto { within_source(range, span) } else { range };
+    Ok((facts, Plan::over_time(profile.pieces, kind, range, &grid, options.limits.windows)?))
+}
+
+/// A window that nobody asked for by its width does not reach beyond the source's own rows: what stands there is no concern
+/// of the job's.
+fn within_source(range: Range, span: Option<KeySpan>) -> Range {
+    Range {
+        from: range.from.or(span.map(|span| span.min)),
+        until: range.until.or(span.map(|span| TimeKey(span.max.0.saturating_add(1)))),
+    }
+}
+
+/// Bounds of the target's partitions, where they are ranges of the time column.
+fn partition_bounds(table: &Table, options: &Options, kind: KeyKind) -> Result<Vec<i64>> {
+    let ranges =
+        table.partitions.as_ref().filter(|partitions| Some(&partitions.column) == options.time_column.as_ref());
+    let texts =
+        ranges.into_iter().flat_map(|ranges| &ranges.bounds).flat_map(|(lower, upper)| [lower, upper]).flatten();
+    // The session's zone is UTC, so the catalog prints its bounds with that offset.
+    let parse = |text: &String| kind.parse(text, &Zone::UTC).map(|key| key.0);
+    let mut bounds = texts.map(parse).collect::<Result<Vec<_>>>()?;
+    bounds.sort_unstable();
+    bounds.dedup();
+    Ok(bounds)
+}
+
+impl Prepared {
+    /// Whether pieces are to be read once, into a spool, rather than once a window.
+    pub(crate) fn spools(&self) -> bool {
+        self.time.is_some() && self.plan.read_bytes > READS_BEFORE_SPOOL.saturating_mul(self.plan.source_bytes())
+    }
+
+    /// Connections that load: as many as asked for, else one per core, as long as half of the free slots stay free.
+    pub(crate) async fn workers(&self, options: &Options) -> Result<usize> {
+        match options.limits.workers {
+            Some(workers) => Ok(workers.max(1)),
+            None => Ok(cores().min(self.session.free_slots().await? / 2).max(1)),
+        }
+    }
+
+    /// What a person should know before loading.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let table = &self.table.name;
+        let indexed = |name: &&str| self.table.indexed.iter().any(|column| column == name);
+        if let Some(time) = self.statements.time_column().filter(|name| self.table.has_xmin() && !indexed(name)) {
+            warnings.push(format!(
+                "no index of {table} leads with {time}: checking and clearing a window reads the whole table"
+            ));
+        }
+        if self.route.format == CopyFormat::Text {
+            let columns = self.route.text_columns.join(", ");
+            warnings.push(format!("rows go as text, which is slower: no binary form here for {columns}"));
+        }
+        if !self.table.rewriting_triggers.is_empty() {
+            let triggers = self.table.rewriting_triggers.join(", ");
+            warnings.push(format!(
+                "triggers may rewrite rows: each window is one transaction, and verify can only count: {triggers}"
+            ));
+        } else if !self.route.unhashed_columns().is_empty() {
+            let columns = self.route.unhashed_columns().join(", ");
+            warnings
+                .push(format!("verify cannot compare these columns, whose stored form cannot be foretold: {columns}"));
+        }
+        if !self.table.has_xmin() {
+            warnings.push(format!(
+                "rows of {table} carry no transaction id: each window is one transaction, and undo is not possible"
+            ));
+        }
+        if self.table.unlogged {
+            warnings
+                .push(format!("{table} is unlogged: a crash of the server empties it, and the ledger will not know"));
+        }
+        if self.profile.rows.unkeyed > 0 {
+            warnings.push(format!(
+                "{} rows have no time, or an infinite one, and belong to no window",
+                self.profile.rows.unkeyed
+            ));
+        }
+        if self.profile.rows.all == 0 {
+            warnings.push("the source holds no rows".to_owned());
+        }
+        if self.spools() {
+            warnings.push("windows share so much of the source that it is read once, into a temporary file".to_owned());
+        }
+        warnings
+    }
+}

@@ -1,0 +1,302 @@
+//! The profile: every object cut into pieces, each with its exact rows and the span of its time keys.
+
+use std::ops::Range as Bytes;
+use std::sync::Arc;
+
+use arrow_array::Int64Array;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::clip::TimeColumn;
+use super::layout::Layout;
+use super::supply::{DetailKind, Supply, bytes_in_memory};
+use crate::error::Result;
+use crate::format::csv::{self, Dialect, PieceProfile, Seams};
+use crate::format::parquet::{Metadata, RowGroupKeys, key_spans};
+use crate::model::{Extent, KeyKind, KeySpan, Piece, Rows, SourceRows, TimeKey, Zone};
+use crate::plan::Range;
+use crate::pool::{ByteLimit, CpuPool};
+
+/// What the profile found.
+#[derive(Debug, Default)]
+pub(crate) struct Profile {
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) rows: SourceRows,
+    /// Whether the rows of every object, and the objects in the order of their names, ascend in time.
+    pub(crate) ascending: bool,
+}
+
+/// What profiling needs.
+pub(crate) struct Profiler<'a> {
+    pub(crate) supply: &'a Arc<Supply>,
+    pub(crate) time: Option<(KeyKind, Zone)>,
+    pub(crate) range: Range,
+    pub(crate) pool: &'a CpuPool,
+    pub(crate) memory: &'a ByteLimit,
+    /// Chunks, pieces or row groups worked on at once.
+    pub(crate) at_once: usize,
+}
+
+/// Bytes of a CSV piece: small enough for several in memory, large enough that requests and seams cost nothing.
+const CHUNK_BYTES: u64 = 4 << 20;
+
+/// Source bytes that consecutive small row groups are joined to.
+const ROW_GROUP_BYTES: u64 = 4 << 20;
+
+/// One piece, with its rows by where they fall.
+type Found = (Piece, SourceRows, bool);
+
+impl Profiler<'_> {
+    /// Profiles every object.
+    ///
+    /// # Errors
+    ///
+    /// The first object that cannot be read, or whose time cannot be understood, with its place.
+    pub(crate) async fn run(&self) -> Result<Profile> {
+        let mut profile = Profile { ascending: true, ..Profile::default() };
+        let mut newest: Option<TimeKey> = None;
+        let objects = 0..u32::try_from(self.supply.objects.len()).unwrap_or(u32::MAX);
+        // Small objects are profiled side by side; the parts of a large one are too.
+        let mut found = stream::iter(objects).map(|object| self.object(object)).buffered(self.at_once);
+        while let Some(pieces) = found.try_next().await? {
+            for (piece, rows, ascending) in pieces {
+                profile.rows += rows;
+                if let Some(keys) = piece.keys {
+                    profile.ascending &= ascending && newest.is_none_or(|newest| newest <= keys.min);
+                    newest = newest.max(Some(keys.max));
+                }
+                profile.pieces.push(piece);
+            }
+        }
+        Ok(profile)
+    }
+
+    async fn object(&self, object: u32) -> Result<Vec<Found>> {
+        let position = object as usize; // usize has at least 32 bits
+        match self.supply.detail(position) {
+            DetailKind::Empty => Ok(Vec::new()),
+            DetailKind::Custom => self.custom(object).await.map(|found| vec![found]),
+            DetailKind::Parquet(metadata) => self.parquet(object, metadata).await,
+            DetailKind::Csv { dialect, names, body } => {
+                let extents = self.seams(object, dialect, *body).await?;
+                self.csv(object, dialect, names, extents).await
+            }
+        }
+    }
+
+    /// Where the pieces of a CSV object begin and end.
+    async fn seams(&self, object: u32, dialect: &Arc<Dialect>, body: u64) -> Result<Vec<Bytes<u64>>> {
+        let held = &self.supply.objects[object as usize]; // usize has at least 32 bits
+        let chunks = (body..held.bytes).step_by(usize::try_from(CHUNK_BYTES).unwrap_or(usize::MAX));
+        let survey = |start: u64| async move {
+            let end = (start + CHUNK_BYTES).min(held.bytes);
+            let _permit = self.memory.take(end - start).await;
+            let chunk = self.supply.fetch_one(object, start..end).await?;
+            let dialect = Arc::clone(dialect);
+            self.pool.run(move || Ok(csv::survey(&chunk, &dialect))).await
+        };
+        let mut surveys = stream::iter(chunks).map(survey).buffered(self.at_once);
+        let mut seams = Seams::new(body, dialect);
+        let mut pieces = Vec::new();
+        while let Some(survey) = surveys.try_next().await? {
+            pieces.extend(seams.push(&survey).map_err(|error| error.at_object(held.uri.clone()))?);
+        }
+        pieces.extend(seams.finish());
+        Ok(pieces)
+    }
+
+    async fn csv(
+        &self,
+        object: u32,
+        dialect: &Arc<Dialect>,
+        names: &[String],
+        extents: Vec<Bytes<u64>>,
+    ) -> Result<Vec<Found>> {
+        let layout = self.supply.layout(object as usize); // usize has at least 32 bits
+        let key = csv_key(layout, names);
+        let profiles = stream::iter(extents.into_iter().map(|extent| {
+            let (key, dialect) = (key.clone(), Arc::clone(dialect));
+            async move { (extent.clone(), self.csv_piece(object, dialect, names.len(), key, extent).await) }
+        }));
+        let mut profiles = profiles.buffered(self.at_once);
+        let (mut found, mut next_record) = (Vec::new(), 1);
+        while let Some((extent, profiled)) = profiles.next().await {
+            let piece = profiled.map_err(|error| csv::renumber(error, next_record))?;
+            found.push(csv_found(object, &extent, next_record, &piece));
+            next_record += piece.rows;
+        }
+        Ok(found)
+    }
+
+    async fn csv_piece(
+        &self,
+        object: u32,
+        dialect: Arc<Dialect>,
+        columns: usize,
+        key: Option<(usize, String)>,
+        extent: Bytes<u64>,
+    ) -> Result<PieceProfile> {
+        let _permit = self.memory.take(extent.end - extent.start).await;
+        let bytes = self.supply.fetch_one(object, extent.clone()).await?;
+        let uri = self.supply.objects[object as usize].uri.clone(); // usize has at least 32 bits
+        let (time, range) = (self.time.clone(), self.range);
+        self.pool
+            .run(move || {
+                let key = key.as_ref().zip(time.as_ref()).map(|((position, name), (kind, zone))| csv::KeyColumn {
+                    position: *position,
+                    name,
+                    kind: *kind,
+                    zone,
+                });
+                let range = (range.from, range.until);
+                let context = csv::ProfileContext { object: &uri, dialect: &dialect, columns, key, range };
+                csv::profile(&bytes, extent.start, 1, &context)
+            })
+            .await
+    }
+
+    /// Row groups by their statistics where these can be trusted and the range does not cut them, else by their keys.
+    async fn parquet(&self, object: u32, metadata: &Metadata) -> Result<Vec<Found>> {
+        let layout = self.supply.layout(object as usize); // usize has at least 32 bits
+        let groups = metadata.row_groups(&layout.parquet_projection(&[]))?;
+        let known = match (&self.time, layout.time_source()) {
+            (Some((kind, zone)), Some(mapped)) => key_spans(metadata, &mapped.source, *kind, zone)?,
+            _ => vec![RowGroupKeys::Exact { span: None, unkeyed: 0 }; groups.len()],
+        };
+        let mut first_record = 1;
+        let pieces = groups.iter().zip(known).zip(0_u32..).map(|((group, keys), first)| {
+            let extent = Extent::RowGroups { first, count: 1, first_record };
+            first_record += group.rows;
+            let piece = Piece { object, extent, rows: group.rows, bytes: group.bytes, keys: None, unkeyed: 0 };
+            self.row_group(piece, keys)
+        });
+        let found: Vec<Found> = stream::iter(pieces).buffered(self.at_once).try_collect().await?;
+        Ok(join_row_groups(found))
+    }
+
+    async fn row_group(&self, piece: Piece, keys: RowGroupKeys) -> Result<Found> {
+        match keys {
+            RowGroupKeys::Exact { span, unkeyed } if !self.cuts(span) => {
+                let mut rows = SourceRows { all: piece.rows, unkeyed, ..SourceRows::default() };
+                if let Some(span) = span {
+                    let keyed = piece.rows - unkeyed;
+                    rows.before = if self.range.from.is_some_and(|from| span.max < from) { keyed } else { 0 };
+                    rows.after = if self.range.until.is_some_and(|until| span.min >= until) { keyed } else { 0 };
+                }
+                // Statistics do not tell the order inside a row group; between row groups it shows in their spans.
+                Ok((Piece { keys: span, unkeyed, ..piece }, rows, true))
+            }
+            _ => self.read_keys(piece).await,
+        }
+    }
+
+    /// Whether a bound of the range falls inside `span`.
+    fn cuts(&self, span: Option<KeySpan>) -> bool {
+        let inside =
+            |bound: Option<TimeKey>, span: KeySpan| bound.is_some_and(|bound| span.min < bound && bound <= span.max);
+        span.is_some_and(|span| inside(self.range.from, span) || inside(self.range.until, span))
+    }
+
+    async fn custom(&self, object: u32) -> Result<Found> {
+        let bytes = self.supply.objects[object as usize].bytes; // usize has at least 32 bits
+        let piece = Piece { object, extent: Extent::Custom { number: 0 }, rows: 0, bytes, keys: None, unkeyed: 0 };
+        self.read_keys(piece).await
+    }
+
+    /// Reads the time column of a piece, or just counts its rows where there is none.
+    async fn read_keys(&self, mut piece: Piece) -> Result<Found> {
+        let layout = self.supply.layout(piece.object as usize); // usize has at least 32 bits
+        let time = self.time.as_ref().filter(|_| layout.time.is_some());
+        let time = time.map(|(kind, zone)| TimeColumn { position: 0, kind: *kind, zone: zone.clone() });
+        let _permit = self.memory.take(bytes_in_memory(&piece)).await;
+        let decoder = self.supply.key_decoder(&piece)?;
+        let scan = KeyScan { time, range: self.range, ascending: true, ..KeyScan::default() };
+        let scan = self.supply.drain(self.pool, piece.object, decoder, scan, KeyScan::take).await?;
+        (piece.rows, piece.keys, piece.unkeyed) = (scan.rows.all, scan.span, scan.rows.unkeyed);
+        Ok((piece, scan.rows, scan.ascending))
+    }
+}
+
+/// Position and name of the time column in the records of an object.
+fn csv_key(layout: &Layout, names: &[String]) -> Option<(usize, String)> {
+    let mapped = layout.time_source()?;
+    let position = names.iter().position(|name| *name == mapped.source)?;
+    Some((position, mapped.target.name.clone()))
+}
+
+fn csv_found(object: u32, extent: &Bytes<u64>, first_record: u64, found: &PieceProfile) -> Found {
+    let piece = Piece {
+        object,
+        extent: Extent::Bytes { start: extent.start, end: extent.end, first_record },
+        rows: found.rows,
+        bytes: extent.end - extent.start,
+        keys: found.keys,
+        unkeyed: found.unkeyed,
+    };
+    let rows = SourceRows { all: found.rows, before: found.before, after: found.after, unkeyed: found.unkeyed };
+    (piece, rows, found.ascending)
+}
+
+/// Joins small neighbouring row groups, so that each piece is worth its request.
+fn join_row_groups(found: Vec<Found>) -> Vec<Found> {
+    let mut joined: Vec<Found> = Vec::new();
+    for (piece, rows, ascending) in found {
+        let Some((last, last_rows, last_ascending)) =
+            joined.last_mut().filter(|(last, ..)| last.bytes + piece.bytes <= ROW_GROUP_BYTES)
+        else {
+            joined.push((piece, rows, ascending));
+            continue;
+        };
+        if let Extent::RowGroups { count, .. } = &mut last.extent {
+            *count += 1;
+        }
+        let in_order = last.keys.zip(piece.keys).is_none_or(|(one, two)| one.max <= two.min);
+        last.rows += piece.rows;
+        last.bytes += piece.bytes;
+        last.unkeyed += piece.unkeyed;
+        last.keys = match (last.keys, piece.keys) {
+            (Some(one), Some(two)) => Some(one.union(two)),
+            (one, two) => one.or(two),
+        };
+        *last_rows += rows;
+        *last_ascending &= ascending && in_order;
+    }
+    joined
+}
+
+/// Keys of a piece that has to be read for them.
+#[derive(Default)]
+struct KeyScan {
+    time: Option<TimeColumn>,
+    range: Range,
+    rows: SourceRows,
+    span: Option<KeySpan>,
+    ascending: bool,
+}
+
+impl KeyScan {
+    fn take(&mut self, rows: Rows) -> Result<()> {
+        let Some(time) = &self.time else {
+            self.rows.all += rows.batch.num_rows() as u64; // usize has at most 64 bits
+            return Ok(());
+        };
+        let (_, keys) = time.key(rows)?;
+        let time = time.clone();
+        self.count(&time, &keys);
+        Ok(())
+    }
+
+    fn count(&mut self, time: &TimeColumn, keys: &Int64Array) {
+        self.rows.all += keys.len() as u64; // usize has at most 64 bits
+        for key in keys {
+            let Some(key) = key.filter(|key| !time.infinite(*key)).map(TimeKey) else {
+                self.rows.unkeyed += 1;
+                continue;
+            };
+            self.rows.before += u64::from(self.range.from.is_some_and(|from| key < from));
+            self.rows.after += u64::from(self.range.until.is_some_and(|until| key >= until));
+            self.ascending &= self.span.is_none_or(|span| span.max <= key);
+            let own = KeySpan { min: key, max: key };
+            self.span = Some(self.span.map_or(own, |span| span.union(own)));
+        }
+    }
+}

@@ -1,0 +1,329 @@
+//! The spool: blocks of all windows, made in one pass over sources that are in no order of time.
+//!
+//! Where windows would read the same pieces again and again, the pieces are decoded once, their rows are parted by window and
+//! encoded, and the blocks wait, compressed, in one temporary file. The file has no name, so that it is gone with the
+//! process however that ends.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+
+use arrow_array::UInt32Array;
+use arrow_select::take::take_record_batch;
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use super::blocks::{BlockLimits, SentBlock};
+use super::clip::{Keyed, TimeColumn};
+use super::supply::{Supply, bytes_in_memory};
+use crate::encode::{BlockBuilder, Encoder};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::{Decode, Step};
+use crate::model::{Block, RowHash, Rows, Window};
+use crate::options::Limits;
+use crate::plan::Plan;
+use crate::pool::{ByteLimit, CpuPool};
+
+/// Blocks of all windows, in a temporary file.
+pub(crate) struct Spool {
+    file: Arc<Mutex<SpoolFile>>,
+    chunks: HashMap<Window, Vec<Chunk>>,
+}
+
+struct SpoolFile {
+    file: File,
+    bytes: u64,
+    bytes_max: u64,
+}
+
+/// A compressed block in the file.
+#[derive(Debug, Clone, Copy)]
+struct Chunk {
+    offset: u64,
+    compressed: usize,
+    rows: u64,
+    hash: RowHash,
+}
+
+/// What one pass over the pieces needs.
+pub(crate) struct Pass<'a> {
+    pub(crate) plan: &'a Plan,
+    /// Windows that are still to be loaded.
+    pub(crate) open: &'a [Window],
+    pub(crate) supply: &'a Arc<Supply>,
+    pub(crate) time: &'a TimeColumn,
+    pub(crate) pool: &'a CpuPool,
+    pub(crate) memory: &'a ByteLimit,
+    pub(crate) limits: &'a Limits,
+    pub(crate) lanes: usize,
+}
+
+impl Spool {
+    /// Makes the blocks of all open windows.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Limit`] if they take more disk than the limit.
+    pub(crate) async fn fill(pass: Pass<'_>) -> Result<Self> {
+        let file = SpoolFile { file: temporary_file(pass.limits)?, bytes: 0, bytes_max: pass.limits.spool_bytes };
+        let mut spool = Self { file: Arc::new(Mutex::new(file)), chunks: HashMap::new() };
+        let pieces = pieces_of(pass.plan, pass.open);
+        let lane_bytes = pass.memory.bytes_max() / 4 / pass.lanes.max(1) as u64; // usize has at most 64 bits
+        let parting = Arc::new(Parting {
+            windows: pass.open.to_vec(),
+            time: pass.time.clone(),
+            block: BlockLimits::of(pass.limits),
+            bytes_max: lane_bytes,
+        });
+        let lane = |number: usize| {
+            let (pieces, parting, file) = (pieces.clone(), Arc::clone(&parting), Arc::clone(&spool.file));
+            lane(&pass, pieces.into_iter().skip(number).step_by(pass.lanes), parting, file)
+        };
+        let lanes = futures_util::future::try_join_all((0..pass.lanes).map(lane)).await?;
+        for (window, chunk) in lanes.into_iter().flatten() {
+            spool.chunks.entry(pass.open[window]).or_default().push(chunk);
+        }
+        Ok(spool)
+    }
+}
+
+fn pieces_of(plan: &Plan, open: &[Window]) -> Vec<usize> {
+    let mut pieces: Vec<usize> = open.iter().flat_map(|window| plan.pieces_of(window)).collect();
+    pieces.sort_unstable();
+    pieces.dedup();
+    pieces
+}
+
+fn temporary_file(limits: &Limits) -> Result<File> {
+    let folder = limits.spool_folder.clone().unwrap_or_else(std::env::temp_dir);
+    tempfile::tempfile_in(&folder).map_err(|error| {
+        Error::new(ErrorKind::Limit, format!("make a temporary file in {}", folder.display()))
+            .with_source(error)
+            .with_hint("choose a folder with room for the source: --spool-folder, or TMPDIR")
+    })
+}
+
+/// One pass over some of the pieces: blocks by position of their window.
+async fn lane(
+    pass: &Pass<'_>,
+    pieces: impl Iterator<Item = usize>,
+    parting: Arc<Parting>,
+    file: Arc<Mutex<SpoolFile>>,
+) -> Result<Vec<(usize, Chunk)>> {
+    let mut chunks = Vec::new();
+    let mut held = Held::default();
+    for piece in pieces.map(|position| &pass.plan.pieces[position]) {
+        let _permit = pass.memory.take(bytes_in_memory(piece)).await;
+        let (decoder, encoder) = (pass.supply.decoder(piece)?, pass.supply.encoder(piece.object)?);
+        let supply = Arc::clone(pass.supply);
+        let mut work = PartedPiece { decoder, encoder, held, parting: Arc::clone(&parting), supply };
+        loop {
+            let (returned, made) = pass.pool.run(move || work.advance()).await?;
+            work = returned;
+            match made {
+                Made::Need(ranges) => {
+                    let data = pass.supply.fetch(piece.object, &ranges).await?;
+                    work.decoder.supply(ranges, data)?;
+                }
+                Made::Full => chunks.extend(flush(pass.pool, &mut work.held, &file).await?),
+                Made::Done => break,
+            }
+        }
+        held = work.held;
+    }
+    chunks.extend(flush(pass.pool, &mut held, &file).await?);
+    Ok(chunks)
+}
+
+/// Compresses what is held and appends it to the file.
+async fn flush(pool: &CpuPool, held: &mut Held, file: &Arc<Mutex<SpoolFile>>) -> Result<Vec<(usize, Chunk)>> {
+    let held = std::mem::take(held);
+    let compressed = pool
+        .run(move || {
+            let compress = |(window, block): (usize, Block)| {
+                (window, lz4_flex::compress_prepend_size(&block.bytes), block.rows, block.hash)
+            };
+            Ok(held.into_blocks().map(compress).collect::<Vec<_>>())
+        })
+        .await?;
+    let file = Arc::clone(file);
+    let append = move || {
+        let mut file = file.lock().expect("no thread panics while it holds the spool");
+        let store = |(window, bytes, rows, hash): (usize, Vec<u8>, u64, RowHash)| {
+            Ok((window, Chunk { offset: file.append(&bytes)?, compressed: bytes.len(), rows, hash }))
+        };
+        compressed.into_iter().map(store).collect::<Result<Vec<_>>>()
+    };
+    blocking(append).await
+}
+
+impl SpoolFile {
+    fn append(&mut self, bytes: &[u8]) -> Result<u64> {
+        let offset = self.bytes;
+        self.bytes += bytes.len() as u64; // usize has at most 64 bits
+        if self.bytes > self.bytes_max {
+            return Err(Error::new(ErrorKind::Limit, format!("the spool takes more than {} bytes", self.bytes_max))
+                .with_hint("give it more (--spool-bytes), sort the source by time, or load it in shorter ranges"));
+        }
+        let written = self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.write_all(bytes));
+        written.map_err(|error| {
+            Error::new(ErrorKind::Limit, "write to the spool")
+                .with_source(error)
+                .with_hint("choose a folder with room for the source: --spool-folder")
+        })?;
+        Ok(offset)
+    }
+
+    fn read(&mut self, chunk: Chunk) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; chunk.compressed];
+        let read = self.file.seek(SeekFrom::Start(chunk.offset)).and_then(|_| self.file.read_exact(&mut bytes));
+        read.map_err(|error| Error::new(ErrorKind::Source, "read back from the spool").with_source(error))?;
+        Ok(bytes)
+    }
+}
+
+/// Sends the blocks of `window` out of the spool.
+pub(crate) async fn send(context: &super::context::Context, window: Window, sender: mpsc::Sender<Result<SentBlock>>) {
+    let spool = context.spool.as_ref().expect("only a run with a spool sends from it");
+    for chunk in spool.chunks.get(&window).into_iter().flatten() {
+        let file = Arc::clone(&spool.file);
+        let sent = read_block(&context.pool, file, *chunk).await.map(|block| SentBlock { block, _permit: None });
+        let failed = sent.is_err();
+        if sender.send(sent).await.is_err() || failed {
+            return;
+        }
+    }
+}
+
+async fn read_block(pool: &CpuPool, file: Arc<Mutex<SpoolFile>>, chunk: Chunk) -> Result<Block> {
+    let read = move || file.lock().expect("no thread panics while it holds the spool").read(chunk);
+    let compressed = blocking(read).await?;
+    pool.run(move || {
+        let bytes = lz4_flex::decompress_size_prepended(&compressed)
+            .map_err(|error| Error::new(ErrorKind::Source, "read back from the spool").with_source(error))?;
+        Ok(Block { bytes: Bytes::from(bytes), rows: chunk.rows, hash: chunk.hash })
+    })
+    .await
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(Error::new(ErrorKind::Internal, "work on the spool").with_source(error)))
+}
+
+/// How rows are parted.
+struct Parting {
+    /// Open windows, oldest first.
+    windows: Vec<Window>,
+    time: TimeColumn,
+    block: BlockLimits,
+    /// COPY bytes that a lane may hold.
+    bytes_max: u64,
+}
+
+/// Blocks of a lane that are not in the file yet, by position of their window.
+#[derive(Default)]
+struct Held {
+    builders: HashMap<usize, BlockBuilder>,
+    full: Vec<(usize, Block)>,
+    full_bytes: usize,
+}
+
+impl Held {
+    fn bytes(&self) -> usize {
+        self.full_bytes + self.builders.values().map(BlockBuilder::bytes).sum::<usize>()
+    }
+
+    /// Finishes the block of `window` if it is full.
+    fn cut(&mut self, window: usize, limits: BlockLimits) {
+        if let Some(builder) = self.builders.get_mut(&window).filter(|builder| limits.is_full(builder)) {
+            let block = builder.finish();
+            self.full_bytes += block.bytes.len();
+            self.full.push((window, block));
+        }
+    }
+
+    fn into_blocks(self) -> impl Iterator<Item = (usize, Block)> {
+        let open = self.builders.into_iter().map(|(window, mut builder)| (window, builder.finish()));
+        self.full.into_iter().chain(open).filter(|(_, block)| block.rows > 0)
+    }
+}
+
+/// A piece under way, moved to the CPU pool and back.
+struct PartedPiece {
+    decoder: Box<dyn Decode>,
+    encoder: Encoder,
+    held: Held,
+    parting: Arc<Parting>,
+    supply: Arc<Supply>,
+}
+
+enum Made {
+    Need(Vec<Range<u64>>),
+    Full,
+    Done,
+}
+
+impl PartedPiece {
+    fn advance(mut self) -> Result<(Self, Made)> {
+        loop {
+            match self.decoder.step()? {
+                Step::Need(ranges) => return Ok((self, Made::Need(ranges))),
+                Step::Done => return Ok((self, Made::Done)),
+                Step::Rows(rows) => self.part(rows)?,
+            }
+            if self.held.bytes() as u64 >= self.parting.bytes_max {
+                return Ok((self, Made::Full)); // usize has at most 64 bits
+            }
+        }
+    }
+
+    /// Encodes each row into the builder of its window. Rows are first brought together by window, so that each window's rows
+    /// are encoded in one go.
+    fn part(&mut self, rows: Rows) -> Result<()> {
+        let (keyed, keys) = self.parting.time.key(rows)?;
+        let mut order: Vec<(usize, u32)> = Vec::with_capacity(keyed.batch.num_rows());
+        for (row, key) in (0_u32..).zip(keys.iter()) {
+            if let Some(window) = key.and_then(|key| self.parting.window_of(key)) {
+                order.push((window, row));
+            }
+        }
+        order.sort_unstable();
+        let indices = UInt32Array::from_iter_values(order.iter().map(|(_, row)| *row));
+        let sorted = take_record_batch(&keyed.batch, &indices)
+            .map_err(|error| Error::new(ErrorKind::Internal, "part rows by window").with_source(error))?;
+        let sorted = keyed.reordered(sorted, order.iter().map(|(_, row)| *row as usize).collect()); // u32 fits usize
+        self.supply.refuse_nulls(&sorted)?;
+        let mut start = 0;
+        for run in order.chunk_by(|one, two| one.0 == two.0) {
+            self.encode(&sorted, run[0].0, start, run.len())?;
+            start += run.len();
+        }
+        Ok(())
+    }
+
+    fn encode(&mut self, rows: &Keyed, window: usize, start: usize, length: usize) -> Result<()> {
+        let (mut start, end) = (start, start + length);
+        while start < end {
+            let builder = self.held.builders.entry(window).or_insert_with(|| BlockBuilder::new(0));
+            let count = self.parting.block.room(builder).min(end - start);
+            let name = |column| self.supply.column_name(column);
+            rows.encode(start, count, &mut self.encoder, builder, name)?;
+            self.held.cut(window, self.parting.block);
+            start += count;
+        }
+        Ok(())
+    }
+}
+
+impl Parting {
+    /// Position of the open window that holds `key`.
+    fn window_of(&self, key: i64) -> Option<usize> {
+        let after = self.windows.partition_point(|window| window.bounds().0 <= key);
+        let position = after.checked_sub(1)?;
+        let inside = key < self.windows[position].bounds().1 && !self.time.infinite(key);
+        inside.then_some(position)
+    }
+}

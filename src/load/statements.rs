@@ -1,0 +1,114 @@
+//! How a table's rows are put in and taken out: the SQL of a job, made once.
+
+use crate::encode::CopyFormat;
+use crate::ledger::JobRecord;
+use crate::model::{KeyKind, Window};
+use crate::schema::{Table, column_list, time_predicate};
+use crate::target::xid_array;
+
+/// The SQL of one job.
+#[derive(Debug, Clone)]
+pub(crate) struct Statements {
+    /// The table, as SQL spells it.
+    table: String,
+    /// The loaded columns in COPY order, as SQL spells them.
+    columns: String,
+    time: Option<Time>,
+    scope: Option<String>,
+    format: CopyFormat,
+    staged: bool,
+}
+
+#[derive(Debug, Clone)]
+struct Time {
+    name: String,
+    kind: KeyKind,
+}
+
+/// Where rows are put before `insert … select`, for relations that COPY cannot write to.
+const STAGE: &str = "pgbackfill_stage";
+
+impl Statements {
+    pub(crate) fn new(
+        table: &Table,
+        columns: &[String],
+        time: Option<(&str, KeyKind)>,
+        scope: Option<String>,
+        format: CopyFormat,
+    ) -> Self {
+        Self {
+            table: table.name.sql(),
+            columns: column_list(columns),
+            time: time.map(|(name, kind)| Time { name: name.to_owned(), kind }),
+            scope,
+            format,
+            staged: !table.takes_copy,
+        }
+    }
+
+    /// Those of a job that is in the ledger, for taking its rows out.
+    pub(crate) fn of_job(job: &JobRecord) -> Self {
+        let time = job.time_column.clone().zip(job.key_kind).map(|(name, kind)| Time { name, kind });
+        let format = CopyFormat::Binary;
+        Self {
+            table: job.target.clone(),
+            columns: String::new(),
+            time,
+            scope: job.scope.clone(),
+            format,
+            staged: false,
+        }
+    }
+
+    /// The time column's name, if there is one.
+    pub(crate) fn time_column(&self) -> Option<&str> {
+        self.time.as_ref().map(|time| time.name.as_str())
+    }
+
+    /// The COPY of a batch.
+    pub(crate) fn copy_in(&self) -> String {
+        let into = if self.staged { format!("pg_temp.{STAGE}") } else { self.table.clone() };
+        let format = match self.format {
+            CopyFormat::Binary => "binary",
+            CopyFormat::Text => "text",
+        };
+        format!("copy {into} ({}) from stdin (format {format})", self.columns)
+    }
+
+    /// What makes the stage before a COPY, if rows go through one.
+    pub(crate) fn before_copy(&self) -> Option<String> {
+        let Self { table, columns, .. } = self;
+        self.staged.then(|| {
+            format!("create temporary table {STAGE} on commit drop as select {columns} from {table} with no data")
+        })
+    }
+
+    /// What moves rows from the stage to the table, if they go through one.
+    pub(crate) fn after_copy(&self) -> Option<String> {
+        let Self { table, columns, .. } = self;
+        self.staged.then(|| format!("insert into {table} ({columns}) select {columns} from pg_temp.{STAGE}"))
+    }
+
+    /// Deletes rows in `window`: those that the given transactions wrote, or all within the scope.
+    pub(crate) fn delete(&self, window: &Window, written_by: Option<&[u64]>) -> String {
+        format!("delete from {} where {}", self.table, self.predicate(window, written_by))
+    }
+
+    /// Whether `window` holds a row within the scope. Without a time column the window is the whole table.
+    pub(crate) fn occupied(&self, window: &Window) -> String {
+        format!("select exists (select from {} where {})", self.table, self.predicate(window, None))
+    }
+
+    fn predicate(&self, window: &Window, written_by: Option<&[u64]>) -> String {
+        let time = match (window, &self.time) {
+            (Window::Time { start, end }, Some(time)) => Some(time_predicate(&time.name, time.kind, *start, *end)),
+            _ => None,
+        };
+        let rows = match written_by {
+            Some(xids) => Some(format!("xmin = any ({})", xid_array(xids))),
+            None => self.scope.as_ref().map(|scope| format!("({scope})")),
+        };
+        let parts: Vec<String> = time.into_iter().chain(rows).collect();
+        if parts.is_empty() { "true".to_owned() } else { parts.join(" and ") }
+    }
+}

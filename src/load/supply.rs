@@ -1,0 +1,385 @@
+//! The source as the engine uses it: objects opened, their columns mapped, bytes and decoders on demand.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use arrow_schema::DataType;
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::clip::Keyed;
+use super::custom::CustomDecoder;
+use super::layout::{Layout, Route};
+use crate::encode::{CopyFormat, Encoder};
+use crate::error::{Error, ErrorKind, Result};
+use crate::format::csv::{self, CsvDecoder, Dialect};
+use crate::format::parquet::{self, Footer, Metadata, ParquetDecoder};
+use crate::format::{Decode, Step};
+use crate::model::{Format, Object, Piece};
+use crate::options::CsvOptions;
+use crate::schema::ObjectColumns;
+use crate::source::{self, Objects, Part, Source};
+
+/// Where rows come from.
+#[derive(Clone)]
+pub enum Input {
+    /// Files, folders and globs.
+    Files(Vec<String>),
+    /// A source of one's own.
+    Custom(Arc<dyn Source>),
+}
+
+/// Objects as they were listed, before any is opened.
+pub(crate) struct Listing {
+    /// In the order of their URIs.
+    pub(crate) objects: Vec<Object>,
+    reader: Reader,
+}
+
+enum Reader {
+    Files(Objects),
+    Custom(Arc<dyn Source>, Vec<Part>),
+}
+
+/// The source as the engine uses it.
+pub(crate) struct Supply {
+    pub(crate) objects: Vec<Object>,
+    reader: Reader,
+    details: Vec<Detail>,
+    layouts: Vec<Layout>,
+}
+
+/// What opening an object told.
+pub(crate) struct Detail {
+    pub(crate) kind: DetailKind,
+    /// Position of the object's layout; an object without columns has no rows either, and none.
+    layout: Option<usize>,
+}
+
+pub(crate) enum DetailKind {
+    /// The dialect as it holds for the object, its column names, and the offset of its first record.
+    Csv {
+        dialect: Arc<Dialect>,
+        names: Vec<String>,
+        body: u64,
+    },
+    Parquet(Metadata),
+    Custom,
+    /// A file of delimited text without as much as a header.
+    Empty,
+}
+
+/// Objects opened at once: enough to hide the latency of a request, few enough for any store.
+const OPENED_AT_ONCE: usize = 16;
+
+/// Bytes of an object that are read for its header; doubled until they hold it.
+const HEAD_BYTES: u64 = 64 << 10;
+
+impl Listing {
+    /// Lists the objects of `input`.
+    pub(crate) async fn of(input: &Input) -> Result<Self> {
+        match input {
+            Input::Files(patterns) => {
+                let (reader, objects) = source::list(patterns, source::Limits::default()).await?;
+                Ok(Self { objects, reader: Reader::Files(reader) })
+            }
+            Input::Custom(custom) => {
+                let uri = |part: &Part| format!("{}#{}", custom.name(), part.number);
+                let mut parts = custom.parts()?;
+                parts.sort_by_cached_key(uri);
+                let object = |part: &Part| Object {
+                    uri: uri(part),
+                    bytes: part.bytes,
+                    version: part.version.clone(),
+                    format: Format::Custom,
+                    path_columns: Vec::new(),
+                };
+                let objects = parts.iter().map(object).collect();
+                Ok(Self { objects, reader: Reader::Custom(Arc::clone(custom), parts) })
+            }
+        }
+    }
+
+    /// Opens every object: its header or footer tells its columns.
+    pub(crate) async fn open(self, options: &CsvOptions) -> Result<(Supply, Vec<ObjectColumns>)> {
+        let dialect = dialect(options)?;
+        let opened: Vec<(DetailKind, ObjectColumns)> = stream::iter(&self.objects)
+            .map(|object| self.open_one(object, &dialect, options))
+            .buffered(OPENED_AT_ONCE)
+            .try_collect()
+            .await?;
+        let (details, columns) = share_layouts(opened);
+        Ok((Supply { objects: self.objects, reader: self.reader, details, layouts: Vec::new() }, columns))
+    }
+
+    async fn open_one(
+        &self,
+        object: &Object,
+        dialect: &Dialect,
+        options: &CsvOptions,
+    ) -> Result<(DetailKind, ObjectColumns)> {
+        let path_columns = object.path_columns.iter().map(|(name, _)| name.clone()).collect();
+        let describe = |columns| ObjectColumns { object: object.uri.clone(), columns, path_columns };
+        match &self.reader {
+            Reader::Custom(custom, _) => {
+                let schema = custom.schema();
+                let columns = schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone()));
+                Ok((DetailKind::Custom, describe(columns.collect())))
+            }
+            Reader::Files(reader) if object.format == Format::Parquet => {
+                let metadata = read_footer(reader, object).await?;
+                let columns = metadata.columns();
+                Ok((DetailKind::Parquet(metadata), describe(columns)))
+            }
+            Reader::Files(reader) => {
+                let header = read_header(reader, object, dialect).await?;
+                if header.columns == 0 {
+                    return Ok((DetailKind::Empty, describe(Vec::new())));
+                }
+                let names = match &options.columns {
+                    Some(names) => names.clone(),
+                    None => header.names,
+                };
+                let columns = names.iter().map(|name| (name.clone(), DataType::Utf8)).collect();
+                let kind = DetailKind::Csv { dialect: header.dialect, names, body: header.body };
+                Ok((kind, describe(columns)))
+            }
+        }
+    }
+}
+
+fn dialect(options: &CsvOptions) -> Result<Dialect> {
+    let mut null_marks: Vec<Vec<u8>> = options.null_marks.iter().map(|mark| mark.clone().into_bytes()).collect();
+    null_marks.push(Vec::new());
+    let dialect = Dialect {
+        delimiter: options.delimiter,
+        quote: options.quote,
+        escape: options.escape,
+        comment: options.comment,
+        null_marks,
+        has_header: options.columns.is_none(),
+        skip_lines: options.skip_lines,
+        record_bytes_max: options.record_bytes_max,
+        ..Dialect::default()
+    };
+    dialect.validate()?;
+    Ok(dialect)
+}
+
+async fn read_header(reader: &Objects, object: &Object, dialect: &Dialect) -> Result<csv::Header> {
+    let mut bytes = HEAD_BYTES.min(object.bytes);
+    loop {
+        let head = if bytes == 0 {
+            Bytes::new()
+        } else {
+            one(reader.read(object, std::slice::from_ref(&(0..bytes))).await?)?
+        };
+        let header = csv::read_header(&head, bytes == object.bytes, dialect);
+        if let Some(header) = header.map_err(|error| error.at_object(object.uri.clone()))? {
+            return Ok(header);
+        }
+        if bytes > dialect.record_bytes_max {
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!("the header is longer than {} bytes", dialect.record_bytes_max),
+            )
+            .at_object(object.uri.clone()));
+        }
+        bytes = (bytes * 2).min(object.bytes);
+    }
+}
+
+async fn read_footer(reader: &Objects, object: &Object) -> Result<Metadata> {
+    let mut footer = Footer::try_new(object)?;
+    loop {
+        match footer.step()? {
+            parquet::FooterStep::Need(ranges) => {
+                let data = reader.read(object, &ranges).await?;
+                footer.supply(ranges, data)?;
+            }
+            parquet::FooterStep::Ready(metadata) => return Ok(metadata),
+        }
+    }
+}
+
+fn one(data: Vec<Bytes>) -> Result<Bytes> {
+    data.into_iter().next().ok_or_else(|| Error::new(ErrorKind::Internal, "a read of one range gave none"))
+}
+
+/// Objects with the same columns share a layout, however many there are.
+fn share_layouts(opened: Vec<(DetailKind, ObjectColumns)>) -> (Vec<Detail>, Vec<ObjectColumns>) {
+    type Signature = (Vec<(String, DataType)>, Vec<String>);
+    let mut known: HashMap<Signature, usize> = HashMap::new();
+    let mut layouts = Vec::new();
+    let mut details = Vec::with_capacity(opened.len());
+    for (kind, columns) in opened {
+        if matches!(kind, DetailKind::Empty) {
+            details.push(Detail { kind, layout: None });
+            continue;
+        }
+        let layout = *known.entry((columns.columns.clone(), columns.path_columns.clone())).or_insert_with(|| {
+            layouts.push(columns);
+            layouts.len() - 1
+        });
+        details.push(Detail { kind, layout: Some(layout) });
+    }
+    (details, layouts)
+}
+
+impl Supply {
+    /// Takes the layouts, mapped, one for each of the columns that opening gave.
+    pub(crate) fn with_layouts(mut self, layouts: Vec<Layout>) -> Self {
+        self.layouts = layouts;
+        self
+    }
+
+    pub(crate) fn detail(&self, object: usize) -> &DetailKind {
+        &self.details[object].kind
+    }
+
+    /// How an object feeds the table; only an object with rows is asked.
+    pub(crate) fn layout(&self, object: usize) -> &Layout {
+        let layout = self.details[object].layout.expect("an object with pieces has columns");
+        &self.layouts[layout]
+    }
+
+    pub(crate) fn first_layout(&self) -> Option<&Layout> {
+        self.layouts.first()
+    }
+
+    /// How rows go to the server; the same for all objects.
+    pub(crate) fn format(&self) -> CopyFormat {
+        self.layouts.first().map_or(CopyFormat::Binary, |layout| layout.route.format)
+    }
+
+    /// Refuses rows with a null where the target takes none.
+    pub(crate) fn refuse_nulls(&self, rows: &Keyed) -> Result<()> {
+        let not_null = self.layouts.first().map_or(&[][..], |layout| &layout.route.not_null);
+        rows.refuse_nulls(not_null, |column| self.column_name(column))
+    }
+
+    /// Name of a target column by its position in the COPY.
+    pub(crate) fn column_name(&self, column: usize) -> &str {
+        let route: Option<&Arc<Route>> = self.layouts.first().map(|layout| &layout.route);
+        route.and_then(|route| route.columns.get(column)).map_or("", String::as_str)
+    }
+
+    /// An encoder for the rows of an object.
+    pub(crate) fn encoder(&self, object: u32) -> Result<Encoder> {
+        self.layout(place(object)).encoder()
+    }
+
+    /// A decoder for a piece, which yields its mapped columns in COPY order.
+    pub(crate) fn decoder(&self, piece: &Piece) -> Result<Box<dyn Decode>> {
+        let (object, layout) = (&self.objects[place(piece.object)], self.layout(place(piece.object)));
+        match (self.detail(place(piece.object)), &self.reader) {
+            (DetailKind::Csv { dialect, names, .. }, _) => {
+                let projection = Arc::new(layout.csv_projection(names, &object.path_columns)?);
+                Ok(Box::new(CsvDecoder::new(object, piece.extent, Arc::clone(dialect), projection)?))
+            }
+            (DetailKind::Parquet(metadata), _) => {
+                let projection = layout.parquet_projection(&object.path_columns);
+                Ok(Box::new(ParquetDecoder::try_new(object, metadata, piece.extent, &projection, ROWS_PER_BATCH)?))
+            }
+            (DetailKind::Custom, Reader::Custom(custom, parts)) => Ok(Box::new(CustomDecoder::new(
+                Arc::clone(custom),
+                parts[place(piece.object)].clone(),
+                layout.sources(),
+            ))),
+            (DetailKind::Custom | DetailKind::Empty, _) => {
+                Err(Error::new(ErrorKind::Internal, "an object without pieces has no decoder"))
+            }
+        }
+    }
+
+    /// A decoder for nothing but the time column of a piece, or for no column where there is none.
+    pub(crate) fn key_decoder(&self, piece: &Piece) -> Result<Box<dyn Decode>> {
+        let (object, layout) = (&self.objects[place(piece.object)], self.layout(place(piece.object)));
+        let time: Vec<String> = layout.time_source().map(|mapped| mapped.source.clone()).into_iter().collect();
+        match (self.detail(place(piece.object)), &self.reader) {
+            (DetailKind::Parquet(metadata), _) => {
+                let projection = parquet::Projection::of_columns(time);
+                Ok(Box::new(ParquetDecoder::try_new(object, metadata, piece.extent, &projection, ROWS_PER_BATCH)?))
+            }
+            (DetailKind::Custom, Reader::Custom(custom, parts)) => {
+                Ok(Box::new(CustomDecoder::new(Arc::clone(custom), parts[place(piece.object)].clone(), time)))
+            }
+            _ => Err(Error::new(ErrorKind::Internal, "delimited text is profiled as text")),
+        }
+    }
+
+    /// Fetches byte ranges of an object.
+    pub(crate) async fn fetch(&self, object: u32, ranges: &[Range<u64>]) -> Result<Vec<Bytes>> {
+        match &self.reader {
+            Reader::Files(reader) => reader.read(&self.objects[place(object)], ranges).await,
+            Reader::Custom(..) => Err(Error::new(ErrorKind::Internal, "a custom source has no bytes to fetch")),
+        }
+    }
+
+    /// Fetches one byte range of an object.
+    pub(crate) async fn fetch_one(&self, object: u32, range: Range<u64>) -> Result<Bytes> {
+        one(self.fetch(object, &[range]).await?)
+    }
+
+    /// Drives a decoder to its end on the CPU pool, handing each batch to `take`.
+    pub(crate) async fn drain<T: Send + 'static>(
+        &self,
+        pool: &crate::pool::CpuPool,
+        object: u32,
+        mut decoder: Box<dyn Decode>,
+        mut state: T,
+        take: impl Fn(&mut T, crate::model::Rows) -> Result<()> + Send + Copy + 'static,
+    ) -> Result<T> {
+        loop {
+            let step = move || {
+                let step = loop {
+                    match decoder.step()? {
+                        Step::Rows(rows) => take(&mut state, rows)?,
+                        other => break other,
+                    }
+                };
+                Ok((decoder, state, step))
+            };
+            let (returned_decoder, returned_state, step) = pool.run(step).await?;
+            (decoder, state) = (returned_decoder, returned_state);
+            let Step::Need(ranges) = step else { return Ok(state) };
+            let data = self.fetch(object, &ranges).await?;
+            decoder.supply(ranges, data)?;
+        }
+    }
+}
+
+/// Bytes that a piece takes in memory while it is decoded and encoded, with its blocks that wait to be sent.
+pub(crate) fn bytes_in_memory(piece: &Piece) -> u64 {
+    // The bytes, the decoded columns, and blocks of up to half as many bytes again.
+    piece.bytes.saturating_mul(3).saturating_add(BLOCK_ALLOWANCE)
+}
+
+/// Rows that are decoded and encoded together: their columns stay in the second-level cache.
+const ROWS_PER_BATCH: usize = 8192;
+
+/// What a piece takes beside its own bytes: the block being built and those that wait.
+const BLOCK_ALLOWANCE: u64 = 8 << 20;
+
+fn place(object: u32) -> usize {
+    object as usize // usize has at least 32 bits
+}
+
+impl From<Vec<String>> for Input {
+    fn from(patterns: Vec<String>) -> Self {
+        Self::Files(patterns)
+    }
+}
+
+impl From<&str> for Input {
+    fn from(pattern: &str) -> Self {
+        Self::Files(vec![pattern.to_owned()])
+    }
+}
+
+impl From<Arc<dyn Source>> for Input {
+    fn from(source: Arc<dyn Source>) -> Self {
+        Self::Custom(source)
+    }
+}

@@ -1,0 +1,20 @@
+//! The words of the design as types; plain values that every other module speaks in.
+
+mod block;
+pub mod datetime;
+mod event;
+mod key;
+mod object;
+mod piece;
+mod rows;
+mod window;
+mod zone;
+
+pub use block::{Block, RowHash};
+pub use event::{Event, Observer, Progress, Summary};
+pub use key::{KeyKind, KeySpan, TimeKey};
+pub use object::{Format, Object};
+pub use piece::{Extent, Piece, SourceRows};
+pub use rows::{Origin, Rows};
+pub use window::Window;
+pub use zone::Zone;

@@ -1,0 +1,226 @@
+//! Resolved settings of a backfill: plain values, whatever they were spelled as.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::model::Zone;
+
+/// What is to be loaded into which table, and how.
+///
+/// Made by [`Options::new`] with the defaults that the command line has too; change the fields that differ.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Options {
+    /// The table, as SQL spells it: `metrics`, `public.metrics`, `"My Table"`.
+    pub table: String,
+    /// The column whose value decides a row's window; `None` loads in windows of the source itself.
+    pub time_column: Option<String>,
+    /// Name of the job; `None` derives one from table, source and range.
+    pub job: Option<String>,
+    /// Start of the range; `None` starts at the oldest row.
+    pub from: Option<Bound>,
+    /// Completion point; `None` ends after the newest row.
+    pub until: Option<Bound>,
+    /// How wide windows are.
+    pub window: WindowSize,
+    /// What to do with windows that already hold rows.
+    pub existing: Existing,
+    /// A predicate in SQL that narrows every check, delete and verification of the job's rows.
+    pub scope: Option<String>,
+    /// What one transaction holds.
+    pub commit: Commit,
+    /// Which source column feeds which target column.
+    pub mapping: MappingRules,
+    /// How delimited text is read.
+    pub csv: CsvOptions,
+    /// The zone of timestamps without an offset. Never the machine's.
+    pub zone: Zone,
+    /// Limits of what a run may use.
+    pub limits: Limits,
+}
+
+/// A bound of the range.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Bound {
+    /// A text that the time column's type reads.
+    At(String),
+    /// So long before the job's first run. A resume keeps the bound that this gave then.
+    Ago(Duration),
+}
+
+/// How wide windows are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WindowSize {
+    /// The target's partitions where it has them, else a round interval of about 64 MB of source.
+    Auto,
+    /// A fixed duration.
+    Span(Duration),
+    /// Calendar months, at least one.
+    Months(u32),
+    /// A number of keys, for integer columns, at least one.
+    Keys(u64),
+}
+
+/// What to do with windows that hold rows which the job did not write.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Existing {
+    /// Stop with an error.
+    #[default]
+    Error,
+    /// Delete them, within the scope.
+    Replace,
+    /// Leave them, and load beside them.
+    Keep,
+    /// Leave them, and do not load the window.
+    Skip,
+}
+
+/// What one transaction holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum Commit {
+    /// A batch of rows, where rows can be told apart by their `xmin`; else a window.
+    #[default]
+    Batch,
+    /// A whole window.
+    Window,
+}
+
+/// Which source column feeds which target column, beyond equal names.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MappingRules {
+    /// Pairs of source name and target name.
+    pub renames: Vec<(String, String)>,
+    /// Source columns that are not loaded, and target columns that are left to null.
+    pub ignored: Vec<String>,
+}
+
+/// How delimited text is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvOptions {
+    /// The byte between fields.
+    pub delimiter: u8,
+    /// The byte around fields that hold delimiters or line ends; `None` where no field is quoted.
+    pub quote: Option<u8>,
+    /// The byte that makes the next quote a plain one inside a quoted field; `None` is the quote itself.
+    pub escape: Option<u8>,
+    /// Lines that start with this byte are skipped.
+    pub comment: Option<u8>,
+    /// Unquoted texts that stand for null, beside the empty one.
+    pub null_marks: Vec<String>,
+    /// Names of the columns, where the first record does not name them.
+    pub columns: Option<Vec<String>>,
+    /// Lines to skip before the header.
+    pub skip_lines: u64,
+    /// The longest record in bytes; a longer one is an error.
+    pub record_bytes_max: u64,
+}
+
+/// Limits of what a run may use. Each holds for any size of input.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections that load at once; `None` decides from cores and the server's free slots.
+    pub workers: Option<usize>,
+    /// Threads that decode and encode; `None` is one per core.
+    pub threads: Option<usize>,
+    /// Rows in a batch.
+    pub batch_rows: u64,
+    /// COPY bytes in a batch.
+    pub batch_bytes: u64,
+    /// Bytes that source pieces and blocks may take in memory, all workers together.
+    pub memory_bytes: u64,
+    /// Bytes that a spool of unsorted sources may take on disk.
+    pub spool_bytes: u64,
+    /// Where a spool goes; `None` is the system's temporary folder.
+    pub spool_folder: Option<PathBuf>,
+    /// Windows in a plan.
+    pub windows: usize,
+    /// How long a window that fails is tried again before the run gives up.
+    pub retry_for: Duration,
+    /// How long a run that stopped renewing its lease is believed to be alive.
+    pub lease: Duration,
+}
+
+impl Options {
+    /// The defaults, for `table`.
+    #[must_use]
+    pub fn new(table: impl Into<String>) -> Self {
+        Self {
+            table: table.into(),
+            time_column: None,
+            job: None,
+            from: None,
+            until: None,
+            window: WindowSize::Auto,
+            existing: Existing::default(),
+            scope: None,
+            commit: Commit::default(),
+            mapping: MappingRules::default(),
+            csv: CsvOptions::default(),
+            zone: Zone::UTC,
+            limits: Limits::default(),
+        }
+    }
+
+    /// Names the time column.
+    #[must_use]
+    pub fn with_time_column(mut self, column: impl Into<String>) -> Self {
+        self.time_column = Some(column.into());
+        self
+    }
+
+    /// Sets the width of windows.
+    #[must_use]
+    pub fn with_window(mut self, window: WindowSize) -> Self {
+        self.window = window;
+        self
+    }
+
+    /// Names the job.
+    #[must_use]
+    pub fn with_job(mut self, name: impl Into<String>) -> Self {
+        self.job = Some(name.into());
+        self
+    }
+}
+
+impl std::fmt::Display for Bound {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::At(text) => f.write_str(text),
+            Self::Ago(duration) => write!(f, "{} s ago", duration.as_secs_f64()),
+        }
+    }
+}
+
+impl Default for CsvOptions {
+    fn default() -> Self {
+        Self {
+            delimiter: b',',
+            quote: Some(b'"'),
+            escape: None,
+            comment: None,
+            null_marks: Vec::new(),
+            columns: None,
+            skip_lines: 0,
+            record_bytes_max: 64 << 20,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            workers: None,
+            threads: None,
+            // A batch is what is lost by a retry and what one commit is paid for; these keep both small.
+            batch_rows: 250_000,
+            batch_bytes: 64 << 20,
+            memory_bytes: 256 << 20,
+            spool_bytes: 64 << 30,
+            spool_folder: None,
+            windows: 1_000_000,
+            retry_for: Duration::from_secs(300),
+            lease: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Pieces and a range to windows: the same pieces and options always give the same plan.
+
+mod grid;
+
+pub use grid::Grid;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{KeyKind, KeySpan, Piece, TimeKey, Window};
+
+/// The windows of a job in chronological order, with the pieces that may hold their rows.
+#[derive(Debug)]
+pub struct Plan {
+    /// What the time column holds; `None` for a table without one.
+    pub kind: Option<KeyKind>,
+    /// The windows, oldest first.
+    pub windows: Vec<PlannedWindow>,
+    /// The pieces, in the order of the profile.
+    pub pieces: Vec<Piece>,
+    /// Bytes that are read if every window reads all pieces that may hold its rows.
+    pub read_bytes: u64,
+    index: SpanIndex,
+}
+
+/// A window with what it is expected to hold.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PlannedWindow {
+    /// The window.
+    pub window: Window,
+    /// Rows, estimated from the pieces' spans as if rows were spread evenly inside each.
+    pub rows: f64,
+    /// Source bytes, likewise.
+    pub bytes: f64,
+}
+
+/// The half-open range that is asked for; `None` is unbounded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Range {
+    /// First key inside.
+    pub from: Option<TimeKey>,
+    /// First key after it.
+    pub until: Option<TimeKey>,
+}
+
+/// Source bytes that a window of a table without a time column holds, about.
+const WINDOW_BYTES: u64 = 64 << 20;
+
+impl Range {
+    /// The part of `span` inside the range.
+    fn clip(&self, span: KeySpan) -> Option<KeySpan> {
+        let min = self.from.map_or(span.min, |from| span.min.max(from));
+        let max = self.until.map_or(span.max, |until| span.max.min(TimeKey(until.0.saturating_sub(1))));
+        (min <= max).then_some(KeySpan { min, max })
+    }
+}
+
+impl Plan {
+    /// Plans windows on the cells of `grid` that may hold rows of `pieces` inside `range`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Limit`] if there would be more than `windows_max` windows.
+    pub fn over_time(pieces: Vec<Piece>, kind: KeyKind, range: Range, grid: &Grid, windows_max: usize) -> Result<Self> {
+        let index = SpanIndex::new(&pieces, range);
+        let cells = cells(&index, range, grid, windows_max)?;
+        let mut plan = Self { kind: Some(kind), windows: Vec::new(), pieces, read_bytes: 0, index };
+        plan.estimate(cells);
+        Ok(plan)
+    }
+
+    /// Plans windows of consecutive pieces, for a table without a time column.
+    #[must_use]
+    pub fn over_pieces(pieces: Vec<Piece>) -> Self {
+        let mut windows: Vec<PlannedWindow> = Vec::new();
+        let mut first = 0;
+        let (mut rows, mut bytes) = (0, 0);
+        for (i, piece) in pieces.iter().enumerate() {
+            (rows, bytes) = (rows + piece.rows, bytes + piece.bytes);
+            let end = i as u64 + 1; // usize has at most 64 bits
+            if bytes >= WINDOW_BYTES || i + 1 == pieces.len() {
+                let window = Window::pieces(first, end).expect("the run holds this piece");
+                #[expect(clippy::cast_precision_loss, reason = "an estimate")]
+                windows.push(PlannedWindow { window, rows: rows as f64, bytes: bytes as f64 });
+                (first, rows, bytes) = (end, 0, 0);
+            }
+        }
+        let read_bytes = pieces.iter().map(|piece| piece.bytes).sum();
+        Self { kind: None, windows, index: SpanIndex::default(), pieces, read_bytes }
+    }
+
+    /// Positions of the pieces that may hold rows of `window`.
+    #[must_use]
+    pub fn pieces_of(&self, window: &Window) -> Vec<usize> {
+        match *window {
+            Window::Time { start, end } => self.index.overlapping(start, end),
+            Window::Pieces { first, end } => {
+                let place = |n| usize::try_from(n).expect("a window of pieces names pieces of this plan");
+                (place(first)..place(end)).collect()
+            }
+        }
+    }
+
+    /// Bytes of all pieces that hold rows of some window.
+    #[must_use]
+    pub fn source_bytes(&self) -> u64 {
+        match self.kind {
+            Some(_) => self.index.entries.iter().map(|entry| self.pieces[entry.piece].bytes).sum(),
+            None => self.pieces.iter().map(|piece| piece.bytes).sum(),
+        }
+    }
+
+    /// Spreads rows and bytes of each piece over the windows that its span meets, in constant time a piece: the inner
+    /// windows of a span take a density, which is summed up at the end.
+    #[expect(clippy::cast_precision_loss, reason = "estimates")]
+    fn estimate(&mut self, cells: Vec<(TimeKey, TimeKey)>) {
+        let width = |(start, end): (TimeKey, TimeKey)| end.0 as f64 - start.0 as f64;
+        let mut sums = vec![[0.0_f64; 2]; cells.len()];
+        let mut density = vec![[0.0_f64; 2]; cells.len() + 1];
+        for entry in &self.index.entries {
+            let piece = &self.pieces[entry.piece];
+            let first = cells.partition_point(|cell| cell.1 <= entry.span.min);
+            let last = cells.partition_point(|cell| cell.0 <= entry.span.max) - 1;
+            self.read_bytes += piece.bytes * (last - first + 1) as u64; // usize has at most 64 bits
+            let whole = piece.keys.unwrap_or(entry.span);
+            let keys = whole.max.0 as f64 - whole.min.0 as f64 + 1.0;
+            let each = [piece.rows as f64 / keys, piece.bytes as f64 / keys];
+            let mut add = |cell: usize, from: TimeKey, to: f64| {
+                for (sum, each) in sums[cell].iter_mut().zip(each) {
+                    *sum += each * (to - from.0 as f64);
+                }
+            };
+            if first == last {
+                add(first, entry.span.min, entry.span.max.0 as f64 + 1.0);
+                continue;
+            }
+            add(first, entry.span.min, cells[first].1.0 as f64);
+            add(last, cells[last].0, entry.span.max.0 as f64 + 1.0);
+            for (i, each) in each.into_iter().enumerate() {
+                density[first + 1][i] += each;
+                density[last][i] -= each;
+            }
+        }
+        let mut running = [0.0; 2];
+        for ((cell, sum), change) in cells.into_iter().zip(sums).zip(density) {
+            running = [running[0] + change[0], running[1] + change[1]];
+            let window = Window::time(cell.0, cell.1).expect("a cell is never empty");
+            let total = |i: usize| sum[i] + running[i].max(0.0) * width(cell);
+            self.windows.push(PlannedWindow { window, rows: total(0), bytes: total(1) });
+        }
+    }
+}
+
+/// The grid's cells that meet a span, clipped to the range.
+fn cells(index: &SpanIndex, range: Range, grid: &Grid, windows_max: usize) -> Result<Vec<(TimeKey, TimeKey)>> {
+    let mut cells: Vec<(TimeKey, TimeKey)> = Vec::new();
+    for entry in &index.entries {
+        let mut key = entry.span.min.max(cells.last().map_or(entry.span.min, |cell| cell.1));
+        while key <= entry.span.max {
+            if cells.len() == windows_max {
+                return Err(Error::new(ErrorKind::Limit, format!("the plan has more than {windows_max} windows"))
+                    .with_hint("choose wider windows: --window '1 month', or a shorter range: --from, --until"));
+            }
+            let (start, end) = grid.cell(key);
+            let start = range.from.map_or(start, |from| start.max(from));
+            let end = range.until.map_or(end, |until| end.min(until));
+            cells.push((start, end));
+            key = end;
+        }
+    }
+    Ok(cells)
+}
+
+/// Spans of pieces, ordered so that those which meet a window are found without looking at all.
+#[derive(Debug, Default)]
+struct SpanIndex {
+    /// By smallest key.
+    entries: Vec<SpanEntry>,
+}
+
+#[derive(Debug)]
+struct SpanEntry {
+    span: KeySpan,
+    /// The largest key of this and all earlier entries.
+    max_so_far: TimeKey,
+    piece: usize,
+}
+
+impl SpanIndex {
+    fn new(pieces: &[Piece], range: Range) -> Self {
+        let clipped = |(piece, each): (usize, &Piece)| {
+            let span = range.clip(each.keys?)?;
+            Some(SpanEntry { span, max_so_far: span.max, piece })
+        };
+        let mut entries: Vec<SpanEntry> = pieces.iter().enumerate().filter_map(clipped).collect();
+        entries.sort_by_key(|entry| (entry.span.min, entry.piece));
+        let mut max = TimeKey(i64::MIN);
+        for entry in &mut entries {
+            max = max.max(entry.span.max);
+            entry.max_so_far = max;
+        }
+        Self { entries }
+    }
+
+    fn overlapping(&self, start: TimeKey, end: TimeKey) -> Vec<usize> {
+        let after = self.entries.partition_point(|entry| entry.span.min < end);
+        let candidates = self.entries[..after].iter().rev().take_while(|entry| entry.max_so_far >= start);
+        let mut pieces: Vec<usize> =
+            candidates.filter(|entry| entry.span.max >= start).map(|entry| entry.piece).collect();
+        pieces.reverse();
+        pieces
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,126 @@
+//! The laws of plans: every row in one window, no overlap, round widths.
+
+use std::time::Duration;
+
+use super::*;
+use crate::model::Extent;
+use crate::options::WindowSize;
+
+const DAY: i64 = crate::model::datetime::MICROS_PER_DAY;
+
+fn piece(number: u64, min: i64, max: i64) -> Piece {
+    let keys = Some(KeySpan { min: TimeKey(min), max: TimeKey(max) });
+    Piece { object: 0, extent: Extent::Custom { number }, rows: 100, bytes: 1000, keys, unkeyed: 0 }
+}
+
+fn even(width: i64) -> Grid {
+    Grid::Even { origin: 0, width }
+}
+
+fn plan(pieces: Vec<Piece>, range: Range, grid: &Grid) -> Plan {
+    Plan::over_time(pieces, KeyKind::Integer, range, grid, 1000).unwrap()
+}
+
+fn bounds(plan: &Plan) -> Vec<(i64, i64)> {
+    plan.windows.iter().map(|planned| planned.window.bounds()).collect()
+}
+
+#[test]
+fn windows_cover_every_piece_without_overlap_and_skip_gaps() {
+    let plan = plan(vec![piece(0, 35, 49), piece(1, 3, 12), piece(2, 8, 20)], Range::default(), &even(10));
+    assert_eq!(bounds(&plan), [(0, 10), (10, 20), (20, 30), (30, 40), (40, 50)]);
+    assert_eq!(plan.pieces_of(&plan.windows[0].window), [1, 2]);
+    assert_eq!(plan.pieces_of(&plan.windows[2].window), [2]);
+    assert_eq!(plan.pieces_of(&plan.windows[4].window), [0]);
+    assert_eq!(plan.read_bytes, (2 + 2 + 3) * 1000);
+}
+
+#[test]
+fn a_gap_between_pieces_has_no_windows() {
+    let plan = plan(vec![piece(0, 1, 2), piece(1, 1001, 1002)], Range::default(), &even(10));
+    assert_eq!(bounds(&plan), [(0, 10), (1000, 1010)]);
+}
+
+#[test]
+fn the_range_clips_the_first_and_the_last_window() {
+    let range = Range { from: Some(TimeKey(5)), until: Some(TimeKey(25)) };
+    let plan = plan(vec![piece(0, 0, 99)], range, &even(10));
+    assert_eq!(bounds(&plan), [(5, 10), (10, 20), (20, 25)]);
+    assert!((plan.windows[1].rows - 10.0).abs() < 1e-6, "{:?}", plan.windows);
+    assert!((plan.windows[0].rows - 5.0).abs() < 1e-6);
+}
+
+#[test]
+fn estimates_add_up_to_the_rows_of_the_pieces() {
+    let pieces: Vec<Piece> = (0..50).map(|i| piece(0, i * 7, i * 7 + 200)).collect();
+    let plan = plan(pieces, Range::default(), &even(13));
+    let rows: f64 = plan.windows.iter().map(|planned| planned.rows).sum();
+    assert!((rows - 5000.0).abs() < 1e-3, "{rows}");
+}
+
+#[test]
+fn more_windows_than_the_limit_is_an_error() {
+    let error =
+        Plan::over_time(vec![piece(0, 0, 10_000)], KeyKind::Integer, Range::default(), &even(1), 100).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+}
+
+#[test]
+fn every_row_of_every_piece_is_in_exactly_one_window_that_reads_the_piece() {
+    let pieces: Vec<Piece> = (0..40).map(|i| piece(0, (i * 37) % 200, (i * 37) % 200 + (i * 13) % 90)).collect();
+    let plan = plan(pieces.clone(), Range::default(), &even(17));
+    for (position, piece) in pieces.iter().enumerate() {
+        let span = piece.keys.unwrap();
+        for key in span.min.0..=span.max.0 {
+            let holding: Vec<_> =
+                plan.windows.iter().filter(|w| (w.window.bounds().0..w.window.bounds().1).contains(&key)).collect();
+            assert_eq!(holding.len(), 1);
+            assert!(plan.pieces_of(&holding[0].window).contains(&position));
+        }
+    }
+}
+
+#[test]
+fn a_week_starts_on_monday_and_a_month_on_its_first_day() {
+    let week =
+        Grid::try_new(WindowSize::Span(Duration::from_secs(7 * 86_400)), KeyKind::Timestamp, vec![], None, 0).unwrap();
+    // 2000-01-03 was a Monday.
+    assert_eq!(week.cell(TimeKey(5 * DAY)), (TimeKey(2 * DAY), TimeKey(9 * DAY)));
+    let month = Grid::try_new(WindowSize::Months(1), KeyKind::Date, vec![], None, 0).unwrap();
+    assert_eq!(month.cell(TimeKey(45)), (TimeKey(31), TimeKey(60)));
+    let quarter = Grid::try_new(WindowSize::Months(3), KeyKind::Timestamp, vec![], None, 0).unwrap();
+    assert_eq!(quarter.cell(TimeKey(-1)), (TimeKey(-92 * DAY), TimeKey(0)));
+}
+
+#[test]
+fn a_width_that_does_not_suit_the_keys_is_refused() {
+    let hour = WindowSize::Span(Duration::from_secs(3600));
+    assert!(Grid::try_new(hour, KeyKind::Date, vec![], None, 0).is_err());
+    assert!(Grid::try_new(hour, KeyKind::Integer, vec![], None, 0).is_err());
+    assert!(Grid::try_new(WindowSize::Keys(5), KeyKind::Timestamp, vec![], None, 0).is_err());
+    assert!(Grid::try_new(WindowSize::Keys(0), KeyKind::Integer, vec![], None, 0).is_err());
+}
+
+#[test]
+fn auto_takes_partition_bounds_or_a_round_interval_of_about_64_mb() {
+    let bounds = Grid::try_new(WindowSize::Auto, KeyKind::Date, vec![10, 20], None, 0).unwrap();
+    assert_eq!(bounds.cell(TimeKey(9)), (TimeKey(i64::MIN), TimeKey(10)));
+    assert_eq!(bounds.cell(TimeKey(10)), (TimeKey(10), TimeKey(20)));
+    assert_eq!(bounds.cell(TimeKey(20)), (TimeKey(20), TimeKey(i64::MAX)));
+    let beyond = Some(KeySpan { min: TimeKey(3), max: TimeKey(25) });
+    let bounds = Grid::try_new(WindowSize::Auto, KeyKind::Date, vec![10, 20], beyond, 0).unwrap();
+    assert_eq!(bounds, Grid::Bounds(vec![3, 10, 20, 26]));
+    let span = Some(KeySpan { min: TimeKey(0), max: TimeKey(30 * DAY - 1) });
+    let auto = |bytes| Grid::try_new(WindowSize::Auto, KeyKind::TimestampTz, vec![], span, bytes).unwrap();
+    assert_eq!(auto(237 << 20), Grid::Even { origin: 2 * DAY, width: 7 * DAY });
+    assert_eq!(auto(24 << 30), Grid::Even { origin: 2 * DAY, width: DAY / 8 });
+    assert_eq!(auto(1 << 20), Grid::Months { kind: KeyKind::TimestampTz, months: 120 });
+    let days = Grid::try_new(
+        WindowSize::Auto,
+        KeyKind::Date,
+        vec![],
+        Some(KeySpan { min: TimeKey(0), max: TimeKey(29) }),
+        24 << 30,
+    );
+    assert_eq!(days.unwrap(), Grid::Even { origin: 2, width: 1 });
+}

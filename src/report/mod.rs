@@ -1,0 +1,11 @@
+//! What a run did and does, as plain text for people: numbers, a progress line, and the summary at the end.
+//!
+//! Nothing here knows a terminal or a clock: whoever shows a [`Tally`] says what time it is.
+
+mod number;
+mod summary;
+mod tally;
+
+pub use number::{bytes, count, counted, duration};
+pub use summary::summary;
+pub use tally::Tally;

@@ -1,0 +1,254 @@
+//! Time keys out of a decoded column of any type that a time column can be fed from.
+//!
+//! A key is the value that the server will store, so it is worked out exactly or not at all: what would be rounded, cut
+//! or moved is a fault of its row. A column's own number of fractional digits is not known here.
+
+use std::fmt::Display;
+
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Date64Type, Decimal128Type, Int8Type, Int16Type, Int32Type, Int64Type,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt8Type,
+    UInt16Type, UInt32Type, UInt64Type,
+};
+use arrow_array::{Array, ArrayAccessor, Int64Array};
+use arrow_buffer::ScalarBuffer;
+use arrow_schema::{DataType, TimeUnit};
+
+use crate::model::datetime::{
+    self, Fault, MICROS_PER_DAY, MICROS_PER_SECOND, UNIX_EPOCH_DAYS, days_are_a_date, micros_are_a_timestamp,
+};
+use crate::model::{KeyKind, Zone};
+
+/// Characters of a value that a fault shows at most.
+const SHOWN_CHARACTERS_MAX: usize = 40;
+
+const RANGE: Fault = Fault("it is out of the server's range");
+const NOT_MIDNIGHT: Fault = Fault("a date would lose its time of day");
+
+/// Why a row's value cannot be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueFault {
+    /// Row in the batch, from 0.
+    pub row: usize,
+    /// Position of the column in the mapping.
+    pub column: usize,
+    /// Why, as a lower-case phrase: `"abc" is not an integer`. Shows at most 40 characters of the value.
+    pub reason: String,
+}
+
+/// Whether a column of `data_type` can feed a time column of `kind`.
+#[must_use]
+pub fn can_be_key(data_type: &DataType, kind: KeyKind) -> bool {
+    match data_type {
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => true,
+        DataType::Dictionary(_, values) => can_be_key(values, kind),
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => kind != KeyKind::Integer,
+        DataType::Decimal128(_, scale) => *scale == 0 && kind == KeyKind::Integer,
+        other => other.is_integer() && kind == KeyKind::Integer,
+    }
+}
+
+/// The stored keys of `array`, null where it is null. A text or timestamp without an offset is local time in `zone`
+/// where the key is an instant; an instant becomes the local time in `zone` where the key has no zone.
+///
+/// # Errors
+///
+/// The first row (as `ValueFault` with `column` 0) whose value has no such key.
+pub fn stored_keys(array: &dyn Array, kind: KeyKind, zone: &Zone) -> Result<Int64Array, ValueFault> {
+    if !can_be_key(array.data_type(), kind) {
+        let reason = format!("a column of type {} cannot be read as {kind}", array.data_type());
+        return Err(ValueFault { row: 0, column: 0, reason });
+    }
+    match array.data_type() {
+        DataType::Null => Ok(Int64Array::new_null(array.len())),
+        DataType::Utf8 => of_texts(&array.as_string::<i32>(), kind, zone),
+        DataType::LargeUtf8 => of_texts(&array.as_string::<i64>(), kind, zone),
+        DataType::Utf8View => of_texts(&array.as_string_view(), kind, zone),
+        DataType::Dictionary(_, values) => {
+            let plain = arrow_cast::cast(array, values).map_err(|error| ValueFault {
+                row: 0,
+                column: 0,
+                reason: format!("the dictionary cannot be read: {error}"),
+            })?;
+            stored_keys(&plain, kind, zone)
+        }
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => of_times(array, kind, zone),
+        _ => of_integers(array),
+    }
+}
+
+fn of_texts<'a>(
+    texts: &impl ArrayAccessor<Item = &'a str>,
+    kind: KeyKind,
+    zone: &Zone,
+) -> Result<Int64Array, ValueFault> {
+    let read = |text: &'a str| read_text(text.as_bytes(), kind, zone);
+    collect(texts, read, |text, fault| format!("{} is not a value of type {kind}: {fault}", quoted(text)))
+}
+
+#[inline]
+fn read_text(text: &[u8], kind: KeyKind, zone: &Zone) -> Result<i64, Fault> {
+    match kind {
+        KeyKind::TimestampTz => datetime::parse_timestamptz(text, zone),
+        KeyKind::Timestamp => datetime::parse_timestamp(text),
+        KeyKind::Date => datetime::parse_date(text).map(i64::from),
+        KeyKind::Integer => read_integer(text),
+    }
+}
+
+/// An integer in decimal digits, with an optional sign and white space around it.
+fn read_integer(text: &[u8]) -> Result<i64, Fault> {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let start = text.iter().position(|byte| !is_space(byte)).unwrap_or(text.len());
+    let end = text.iter().rposition(|byte| !is_space(byte)).map_or(start, |last| last + 1);
+    let text = str::from_utf8(&text[start..end]).map_err(|_| Fault("it is not a number"))?;
+    text.parse::<i64>().map_err(|error| match error.kind() {
+        std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => RANGE,
+        _ => Fault("it is not an integer in decimal digits"),
+    })
+}
+
+fn of_integers(array: &dyn Array) -> Result<Int64Array, ValueFault> {
+    match array.data_type() {
+        DataType::Int8 => of_numbers::<Int8Type>(array),
+        DataType::Int16 => of_numbers::<Int16Type>(array),
+        DataType::Int32 => of_numbers::<Int32Type>(array),
+        DataType::Int64 => of_numbers::<Int64Type>(array),
+        DataType::UInt8 => of_numbers::<UInt8Type>(array),
+        DataType::UInt16 => of_numbers::<UInt16Type>(array),
+        DataType::UInt32 => of_numbers::<UInt32Type>(array),
+        DataType::UInt64 => of_numbers::<UInt64Type>(array),
+        _ => of_numbers::<Decimal128Type>(array),
+    }
+}
+
+fn of_numbers<T>(array: &dyn Array) -> Result<Int64Array, ValueFault>
+where
+    T: ArrowPrimitiveType,
+    T::Native: TryInto<i64> + Display,
+{
+    let fit = |number: T::Native| number.try_into().map_err(|_| RANGE);
+    collect(&array.as_primitive::<T>(), fit, |number, fault| format!("{number} cannot be stored: {fault}"))
+}
+
+fn of_times(array: &dyn Array, kind: KeyKind, zone: &Zone) -> Result<Int64Array, ValueFault> {
+    match array.data_type() {
+        DataType::Date32 => of_counts::<Date32Type>(array, Count::Days, kind, zone),
+        DataType::Date64 => of_counts::<Date64Type>(array, Count::per_second(1_000), kind, zone),
+        DataType::Timestamp(unit, _) => match unit {
+            TimeUnit::Second => of_counts::<TimestampSecondType>(array, Count::per_second(1), kind, zone),
+            TimeUnit::Millisecond => of_counts::<TimestampMillisecondType>(array, Count::per_second(1_000), kind, zone),
+            TimeUnit::Microsecond => of_counts::<TimestampMicrosecondType>(array, Count::Micros(1), kind, zone),
+            TimeUnit::Nanosecond => of_counts::<TimestampNanosecondType>(array, Count::Nanos, kind, zone),
+        },
+        other => unreachable!("{other} is no type of dates or times"),
+    }
+}
+
+/// What an array of dates or times counts since 1970.
+#[derive(Debug, Clone, Copy)]
+enum Count {
+    Days,
+    /// Units of so many microseconds.
+    Micros(i64),
+    Nanos,
+}
+
+impl Count {
+    const fn per_second(count: i64) -> Self {
+        Self::Micros(MICROS_PER_SECOND / count)
+    }
+
+    /// Microseconds since 2000-01-01.
+    fn micros(self, count: i64) -> Result<i64, Fault> {
+        let (count, each) = match self {
+            Self::Days => (count, MICROS_PER_DAY),
+            Self::Micros(each) => (count, each),
+            Self::Nanos if count % 1_000 != 0 => return Err(Fault("nanoseconds would be lost")),
+            Self::Nanos => (count / 1_000, 1),
+        };
+        // Moved to 2000 before it is microseconds: those since 1970 overflow before the server's range ends.
+        let since_2000 = count.checked_add(UNIX_EPOCH_DAYS * (MICROS_PER_DAY / each));
+        since_2000.and_then(|count| count.checked_mul(each)).ok_or(RANGE)
+    }
+}
+
+fn of_counts<T>(array: &dyn Array, count: Count, kind: KeyKind, zone: &Zone) -> Result<Int64Array, ValueFault>
+where
+    T: ArrowPrimitiveType,
+    T::Native: Into<i64> + Display,
+{
+    let is_instant = matches!(array.data_type(), DataType::Timestamp(_, Some(_)));
+    let times = Times { count, is_instant, kind, zone };
+    let data_type = array.data_type();
+    let key = |number: T::Native| times.key(number.into());
+    collect(&array.as_primitive::<T>(), key, |number, fault| {
+        format!("{number} of type {data_type} cannot be stored as {kind}: {fault}")
+    })
+}
+
+/// How the numbers of an array of dates or times become keys.
+struct Times<'a> {
+    count: Count,
+    /// Whether they count from 1970 in UTC; else they are local times.
+    is_instant: bool,
+    kind: KeyKind,
+    zone: &'a Zone,
+}
+
+impl Times<'_> {
+    fn key(&self, number: i64) -> Result<i64, Fault> {
+        if let (Count::Days, KeyKind::Date) = (self.count, self.kind) {
+            // Dates reach further than timestamps.
+            let days = number.checked_add(UNIX_EPOCH_DAYS).ok_or(RANGE)?;
+            return if days_are_a_date(days) { Ok(days) } else { Err(RANGE) };
+        }
+        let micros = self.count.micros(number)?;
+        let wants_instant = self.kind == KeyKind::TimestampTz;
+        let east = match (self.is_instant, wants_instant) {
+            (true, false) => self.zone.offset_at_instant(micros),
+            (false, true) => -self.zone.offset_at_local(micros),
+            _ => 0,
+        };
+        let stored = micros.checked_add(i64::from(east) * MICROS_PER_SECOND).ok_or(RANGE)?;
+        if !micros_are_a_timestamp(stored) {
+            return Err(RANGE);
+        }
+        match self.kind {
+            KeyKind::Date if stored % MICROS_PER_DAY != 0 => Err(NOT_MIDNIGHT),
+            KeyKind::Date => Ok(stored / MICROS_PER_DAY),
+            _ => Ok(stored),
+        }
+    }
+}
+
+/// The key of each value that is not null; of the first that has none, why.
+fn collect<A: ArrayAccessor>(
+    array: &A,
+    key: impl Fn(A::Item) -> Result<i64, Fault>,
+    phrase: impl Fn(A::Item, Fault) -> String,
+) -> Result<Int64Array, ValueFault> {
+    let nulls = array.nulls().cloned();
+    let mut keys = vec![0_i64; array.len()];
+    for (row, stored) in keys.iter_mut().enumerate() {
+        if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
+            *stored = key(array.value(row)).map_err(|fault| {
+                let reason = phrase(array.value(row), fault);
+                ValueFault { row, column: 0, reason }
+            })?;
+        }
+    }
+    Ok(Int64Array::new(ScalarBuffer::from(keys), nulls))
+}
+
+/// A text in quotes, cut where it is long.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests;

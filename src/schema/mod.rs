@@ -1,0 +1,14 @@
+//! Target columns and source columns, and how the one is fed from the other.
+
+mod keys;
+mod mapping;
+mod sql;
+mod table;
+mod types;
+
+pub use keys::{ValueFault, can_be_key, stored_keys};
+pub use mapping::{MappedColumn, Mapping, ObjectColumns};
+pub use sql::quote_identifier;
+pub(crate) use sql::{column_list, time_predicate};
+pub use table::{Column, Partitions, Relation, Table, TableName, WhenAbsent};
+pub use types::{PgKind, PgType};

@@ -1,0 +1,32 @@
+//! Identifiers and predicates as SQL takes them.
+
+use crate::model::{KeyKind, TimeKey};
+
+/// An identifier as SQL takes it, always quoted.
+#[must_use]
+pub fn quote_identifier(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// Columns as a list that SQL takes.
+pub(crate) fn column_list(columns: &[String]) -> String {
+    columns.iter().map(|name| quote_identifier(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// `[start, end)` of a time column, in a form that an index on it serves.
+pub(crate) fn time_predicate(column: &str, kind: KeyKind, start: TimeKey, end: TimeKey) -> String {
+    let column = quote_identifier(column);
+    format!("{column} >= {} and {column} < {}", kind.literal(start), kind.literal(end))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_quoted_and_bounds_are_half_open() {
+        assert_eq!(column_list(&["a".into(), "b\"c".into()]), r#""a", "b""c""#);
+        let predicate = time_predicate("n", KeyKind::Integer, TimeKey(-5), TimeKey(7));
+        assert_eq!(predicate, r#""n" >= '-5'::bigint and "n" < '7'::bigint"#);
+    }
+}

@@ -1,0 +1,73 @@
+//! `PostgreSQL` types as the catalog tells them, flattened to what an encoder must know.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// The type of a target column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PgType {
+    /// The type's own object identifier; for a domain the domain's, as an array's header names its elements.
+    pub oid: u32,
+    /// The type as SQL spells it, modifier included: `numeric(10,2)`.
+    pub name: String,
+    /// What an encoder must know of it; for a domain that of its base type.
+    pub kind: PgKind,
+}
+
+/// What an encoder must know of a type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PgKind {
+    /// `boolean`.
+    Bool,
+    /// `smallint`.
+    Int2,
+    /// `integer`.
+    Int4,
+    /// `bigint`.
+    Int8,
+    /// `real`.
+    Float4,
+    /// `double precision`.
+    Float8,
+    /// `numeric`, with precision and scale where declared.
+    Numeric(Option<(u16, i16)>),
+    /// `text`.
+    Text,
+    /// `character varying`, with its longest length in characters where declared.
+    Varchar(Option<u32>),
+    /// `character`, blank-padded to this many characters (`None`: bare `bpchar`, unlimited).
+    Char(Option<u32>),
+    /// `bytea`.
+    Bytea,
+    /// `date`.
+    Date,
+    /// `time`, with its number of fractional digits where declared.
+    Time(Option<u8>),
+    /// `time with time zone`, likewise.
+    TimeTz(Option<u8>),
+    /// `timestamp`, likewise.
+    Timestamp(Option<u8>),
+    /// `timestamp with time zone`, likewise.
+    TimestampTz(Option<u8>),
+    /// `interval`; a declared modifier (fields or digits) as the catalog's raw number.
+    Interval(Option<i32>),
+    /// `uuid`.
+    Uuid,
+    /// `json`.
+    Json,
+    /// `jsonb`.
+    Jsonb,
+    /// An enum, with its labels.
+    Enum(Arc<[String]>),
+    /// An array of this element type.
+    Array(Box<PgType>),
+    /// Anything else: loaded as text.
+    Other,
+}
+
+impl fmt::Display for PgType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}

@@ -1,0 +1,132 @@
+//! Types of a table's columns, domains and arrays taken apart.
+
+use std::collections::HashMap;
+
+use crate::error::Result;
+use crate::schema::{PgKind, PgType};
+use crate::target::Session;
+
+/// The types that a table's columns need, by object identifier.
+pub(super) struct Types(HashMap<u32, Entry>);
+
+struct Entry {
+    name: String,
+    builtin: bool,
+    not_null: bool,
+    base: Option<u32>,
+    base_modifier: i32,
+    element: Option<u32>,
+    labels: Option<Vec<String>>,
+}
+
+/// A type as a column declares it.
+pub(super) struct Declared {
+    pub(super) oid: u32,
+    /// -1 where none was declared.
+    pub(super) modifier: i32,
+    pub(super) name: String,
+}
+
+pub(super) async fn load(session: &Session, table: u32) -> Result<Types> {
+    let rows = session.query(include_str!("types.sql"), &[&table]).await?;
+    let entry = |row: &tokio_postgres::Row| {
+        let entry = Entry {
+            name: row.get("name"),
+            builtin: row.get("builtin"),
+            not_null: row.get("not_null"),
+            base: row.get("base"),
+            base_modifier: row.get("base_modifier"),
+            element: row.get("element"),
+            labels: row.get("labels"),
+        };
+        (row.get("oid"), entry)
+    };
+    Ok(Types(rows.iter().map(entry).collect()))
+}
+
+impl Types {
+    /// Whether a domain, or one that it rests on, refuses nulls.
+    pub(super) fn refuses_null(&self, oid: u32) -> bool {
+        self.0.get(&oid).is_some_and(|entry| entry.not_null || entry.base.is_some_and(|base| self.refuses_null(base)))
+    }
+
+    /// What an encoder must know of a declared type.
+    pub(super) fn resolve(&self, declared: Declared) -> PgType {
+        PgType { kind: self.kind(declared.oid, declared.modifier), oid: declared.oid, name: declared.name }
+    }
+
+    fn kind(&self, oid: u32, modifier: i32) -> PgKind {
+        let Some(entry) = self.0.get(&oid) else {
+            return PgKind::Other;
+        };
+        if let Some(base) = entry.base {
+            // The modifier of a domain is that of its base; a column cannot add one.
+            return self.kind(base, entry.base_modifier);
+        }
+        if let Some(element) = entry.element {
+            let name = self.0.get(&element).map_or_else(String::new, |element| element.name.clone());
+            return PgKind::Array(Box::new(self.resolve(Declared { oid: element, modifier, name })));
+        }
+        match &entry.labels {
+            Some(labels) => PgKind::Enum(labels.as_slice().into()),
+            None if entry.builtin => builtin(&entry.name, modifier),
+            None => PgKind::Other,
+        }
+    }
+}
+
+fn builtin(name: &str, modifier: i32) -> PgKind {
+    let digits = u8::try_from(modifier).ok();
+    // Of character types the modifier counts the four bytes of a length word too.
+    let length = u32::try_from(modifier - 4).ok();
+    match name {
+        "boolean" => PgKind::Bool,
+        "smallint" => PgKind::Int2,
+        "integer" => PgKind::Int4,
+        "bigint" => PgKind::Int8,
+        "real" => PgKind::Float4,
+        "double precision" => PgKind::Float8,
+        "numeric" => PgKind::Numeric(numeric(modifier)),
+        "text" => PgKind::Text,
+        "character varying" => PgKind::Varchar(length),
+        "character" | "bpchar" => PgKind::Char(length),
+        "bytea" => PgKind::Bytea,
+        "date" => PgKind::Date,
+        "time without time zone" => PgKind::Time(digits),
+        "time with time zone" => PgKind::TimeTz(digits),
+        "timestamp without time zone" => PgKind::Timestamp(digits),
+        "timestamp with time zone" => PgKind::TimestampTz(digits),
+        "interval" => PgKind::Interval((modifier >= 0).then_some(modifier)),
+        "uuid" => PgKind::Uuid,
+        "json" => PgKind::Json,
+        "jsonb" => PgKind::Jsonb,
+        _ => PgKind::Other,
+    }
+}
+
+/// Precision and scale: the scale is the low 11 bits, signed (server 15 and later; earlier ones had no sign).
+fn numeric(modifier: i32) -> Option<(u16, i16)> {
+    let packed = u32::try_from(modifier - 4).ok()?;
+    let precision = u16::try_from(packed >> 16).ok()?;
+    let scale = i16::try_from(packed & 0x7ff).ok()?;
+    Some((precision, if scale >= 0x400 { scale - 0x800 } else { scale }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_numeric_modifier_is_taken_apart_with_its_sign() {
+        assert_eq!(numeric(-1), None);
+        assert_eq!(numeric(((10 << 16) | 2) + 4), Some((10, 2)));
+        assert_eq!(numeric(((5 << 16) | 0x7fd) + 4), Some((5, -3)));
+    }
+
+    #[test]
+    fn a_character_modifier_counts_its_length_word() {
+        assert_eq!(builtin("character varying", 14), PgKind::Varchar(Some(10)));
+        assert_eq!(builtin("character", -1), PgKind::Char(None));
+        assert_eq!(builtin("timestamp with time zone", 3), PgKind::TimestampTz(Some(3)));
+    }
+}

@@ -1,0 +1,277 @@
+//! How a server is reached: settings as libpq spells them, and sessions set up alike.
+//!
+//! Hosts are tried in their order, each with all its addresses, and each address with the ways of encryption that
+//! `sslmode` allows. Every session starts with [`SESSION_SETUP`], so that nothing in a role's or a database's defaults
+//! changes what is stored or read.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::JoinHandle;
+use tokio_postgres::config::{SslMode, SslNegotiation, TargetSessionAttrs};
+use tokio_postgres::{CancelToken, Client, Config, Connection, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::fault::fault;
+use super::refusal::{Attempt, Failure, refuse};
+use super::settings::{Endpoint, Host, Settings};
+use super::tls::Mode;
+use crate::error::Result;
+
+/// What every session starts with, in one round trip; `client_encoding` is UTF8 by the protocol library.
+///
+/// Texts must mean the same whatever the role's defaults are. A slow statement is not a failure, but a transaction
+/// that its client has left holds locks that other workers need, so the server ends it; and it asks itself whether a
+/// silent client is still there long before its system's two hours.
+const SESSION_SETUP: &str = "\
+    set datestyle = 'ISO, YMD'; \
+    set intervalstyle = 'postgres'; \
+    set timezone = 'UTC'; \
+    set extra_float_digits = 3; \
+    set statement_timeout = 0; \
+    set idle_in_transaction_session_timeout = '5min'; \
+    set tcp_keepalives_idle = 30; \
+    set tcp_keepalives_interval = 10; \
+    set tcp_keepalives_count = 3";
+
+/// How to reach a server. Neither `Debug` nor `Display` shows a password.
+#[derive(Clone)]
+pub struct ConnectSettings {
+    settings: Settings,
+    tls: Option<MakeRustlsConnect>,
+}
+
+/// A client, and the task that drives its connection and ends with it.
+type Opened = (Client, JoinHandle<Result<()>>);
+
+/// One way to encrypt, or not, in one attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Plain,
+    TlsIfOffered,
+    Tls,
+}
+
+impl ConnectSettings {
+    /// Resolves `target`: a `postgres://` URL, `keyword=value` words or the name of a database. Without one,
+    /// `PGBACKFILL_TARGET` and `DATABASE_URL` are looked up in `env`; what is then still left out comes from libpq's
+    /// `PG*` variables, the service file, the password file and libpq's defaults.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Settings`] if the settings are wrong, contradict each other, or ask for something that is
+    /// not supported; if a certificate or key cannot be read.
+    pub fn resolve(target: Option<&str>, env: &dyn Fn(&str) -> Option<String>) -> Result<Self> {
+        let settings = Settings::resolve(target, env)?;
+        let over_tcp = settings.endpoints.iter().any(|endpoint| !matches!(endpoint.host, Host::Socket(_)));
+        let encrypts = over_tcp && settings.tls.mode != Mode::Disable;
+        let tls = encrypts.then(|| settings.tls.connector()).transpose()?;
+        if let Some(why) = &settings.passfile_refusal {
+            tracing::warn!("{why}");
+        }
+        Ok(Self { settings, tls })
+    }
+
+    /// [`ConnectSettings::resolve`] with nothing but this process's environment.
+    ///
+    /// # Errors
+    ///
+    /// As [`ConnectSettings::resolve`].
+    pub fn from_environment() -> Result<Self> {
+        Self::resolve(None, &|name| std::env::var(name).ok())
+    }
+
+    /// User, places and database, such as `postgres@/run/postgresql:5432/metrics`; nothing secret.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let places: Vec<_> = self.settings.endpoints.iter().map(ToString::to_string).collect();
+        format!("{}@{}/{}", self.settings.user, places.join(","), self.settings.database)
+    }
+
+    /// Opens a session. The server shows it under `application_name`, unless the settings have another name. The
+    /// connection is driven by a task of its own, which ends when the client is dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Permission`] if the server refuses the role, [`crate::ErrorKind::Settings`] if TLS cannot
+    /// be agreed on, else [`crate::ErrorKind::Connection`]; the message names what was tried.
+    pub(super) async fn connect(&self, application_name: &str) -> Result<Opened> {
+        let mut attempts = Vec::new();
+        for endpoint in &self.settings.endpoints {
+            if let Some(session) = self.try_endpoint(endpoint, application_name, &mut attempts).await {
+                return Ok(session);
+            }
+            if attempts.last().is_some_and(|attempt| attempt.failure.is_final()) {
+                break;
+            }
+        }
+        Err(refuse(&self.settings, &attempts))
+    }
+
+    /// Asks the server to cancel what the session of `token` is doing.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be reached.
+    pub async fn cancel(&self, token: &CancelToken) -> Result<()> {
+        let outcome = match &self.tls {
+            Some(tls) => token.cancel_query(tls.clone()).await,
+            None => token.cancel_query(NoTls).await,
+        };
+        outcome.map_err(fault)
+    }
+
+    /// Tries every address of one host; notes each failure.
+    async fn try_endpoint(&self, endpoint: &Endpoint, name: &str, attempts: &mut Vec<Attempt>) -> Option<Opened> {
+        let addresses = match addresses(endpoint, self.settings.connect_timeout).await {
+            Ok(addresses) => addresses,
+            Err(failure) => {
+                attempts.push(Attempt { place: endpoint.to_string(), failure });
+                return None;
+            }
+        };
+        for address in addresses {
+            for way in self.ways(endpoint) {
+                let config = self.config(endpoint, address, *way, name);
+                match self.open_in_time(config, *way).await {
+                    Ok(session) => return Some(session),
+                    Err(failure) => {
+                        let (is_final, other_way_helps) = (failure.is_final(), failure.other_encryption_may_help());
+                        attempts.push(Attempt { place: endpoint.to_string(), failure });
+                        if !other_way_helps && is_final {
+                            return None;
+                        }
+                        if !other_way_helps {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    /// The ways of encryption to try, in their order.
+    fn ways(&self, endpoint: &Endpoint) -> &'static [Way] {
+        if matches!(endpoint.host, Host::Socket(_)) {
+            return &[Way::Plain];
+        }
+        match self.settings.tls.mode {
+            Mode::Disable => &[Way::Plain],
+            Mode::Allow => &[Way::Plain, Way::Tls],
+            Mode::Prefer => &[Way::TlsIfOffered, Way::Plain],
+            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => &[Way::Tls],
+        }
+    }
+
+    fn config(&self, endpoint: &Endpoint, address: Option<IpAddr>, way: Way, name: &str) -> Config {
+        let settings = &self.settings;
+        let mut config = Config::new();
+        match &endpoint.host {
+            Host::Socket(folder) => config.host_path(folder),
+            Host::Name(name) | Host::Address(_, name) => config.host(name),
+        };
+        if let Some(address) = address {
+            config.hostaddr(address);
+        }
+        config.port(endpoint.port).user(&settings.user).dbname(&settings.database);
+        if let Some(password) = &endpoint.password {
+            config.password(&password.0);
+        }
+        if let Some(options) = &settings.options {
+            config.options(options);
+        }
+        let fallback = settings.fallback_application_name.as_deref().unwrap_or(name);
+        config.application_name(settings.application_name.as_deref().unwrap_or(fallback));
+        self.set_transport(&mut config, way);
+        config
+    }
+
+    fn set_transport(&self, config: &mut Config, way: Way) {
+        let settings = &self.settings;
+        config.ssl_mode(match way {
+            Way::Plain => SslMode::Disable,
+            Way::TlsIfOffered => SslMode::Prefer,
+            Way::Tls => SslMode::Require,
+        });
+        if settings.tls.direct {
+            config.ssl_negotiation(SslNegotiation::Direct);
+        }
+        config.channel_binding(settings.channel_binding);
+        if settings.read_write {
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
+        config.keepalives(settings.keepalive.is_some());
+        if let Some(keepalive) = settings.keepalive {
+            config.keepalives_idle(keepalive.idle);
+            config.keepalives_interval(keepalive.interval).keepalives_retries(keepalive.tries);
+        }
+        if let Some(timeout) = settings.tcp_user_timeout {
+            config.tcp_user_timeout(timeout);
+        }
+    }
+
+    /// Connects, logs in and sets the session up, all within the time for one address.
+    async fn open_in_time(&self, config: Config, way: Way) -> Result<Opened, Failure> {
+        let open = async {
+            let session = match self.tls.as_ref().filter(|_| way != Way::Plain) {
+                Some(tls) => drive(config.connect(tls.clone()).await?),
+                None => drive(config.connect(NoTls).await?),
+            };
+            session.0.batch_execute(SESSION_SETUP).await?;
+            Ok(session)
+        };
+        let opened = in_time(self.settings.connect_timeout, open).await?;
+        opened.map_err(Failure::Refused)
+    }
+}
+
+/// Hands the connection to a task of its own.
+fn drive<S, T>((client, connection): (Client, Connection<S, T>)) -> Opened
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    (client, tokio::spawn(async move { connection.await.map_err(fault) }))
+}
+
+async fn in_time<F: Future>(timeout: Option<Duration>, work: F) -> Result<F::Output, Failure> {
+    match timeout {
+        Some(timeout) => tokio::time::timeout(timeout, work).await.map_err(|_| Failure::TimedOut(timeout)),
+        None => Ok(work.await),
+    }
+}
+
+/// The addresses of a host, in the order of the system's resolver; a single `None` for a socket.
+async fn addresses(endpoint: &Endpoint, timeout: Option<Duration>) -> Result<Vec<Option<IpAddr>>, Failure> {
+    let name = match &endpoint.host {
+        Host::Socket(_) => return Ok(vec![None]),
+        Host::Address(address, _) => return Ok(vec![Some(*address)]),
+        Host::Name(name) => name,
+    };
+    let found = in_time(timeout, tokio::net::lookup_host((name.as_str(), endpoint.port))).await?;
+    let mut addresses: Vec<_> = found.map_err(Failure::Unresolved)?.map(|address| Some(address.ip())).collect();
+    addresses.dedup();
+    if addresses.is_empty() {
+        return Err(Failure::Unresolved(std::io::Error::new(std::io::ErrorKind::NotFound, "the name has no address")));
+    }
+    Ok(addresses)
+}
+
+impl fmt::Display for ConnectSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.describe())
+    }
+}
+
+impl fmt::Debug for ConnectSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ConnectSettings").field(&self.describe()).finish()
+    }
+}
+
+#[cfg(test)]
+#[path = "connect_tests.rs"]
+mod tests;

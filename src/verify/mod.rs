@@ -1,0 +1,188 @@
+//! Verification: the target's rows, counted and hashed window by window, against what the ledger recorded.
+//!
+//! The server returns rows in the very bytes that were hashed when they were sent, so one pass over a window compares every
+//! value of it. Rows of others in the same window do not matter: ours are told apart by the transactions that wrote them.
+
+mod tuples;
+
+use std::collections::HashMap;
+
+use futures_util::TryStreamExt;
+use serde::Serialize;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::{self, JobRecord, WindowState, WindowStatus};
+use crate::model::{Event, Observer, RowHash, Window};
+use crate::schema::quote_identifier;
+use crate::target::{ConnectSettings, Session, xid_array};
+
+/// What verification found.
+#[derive(Debug, Clone, Serialize)]
+#[non_exhaustive]
+pub struct Verification {
+    /// Name of the job.
+    pub job: String,
+    /// Windows compared.
+    pub windows: u64,
+    /// Rows read back.
+    pub rows: u64,
+    /// Windows that are not loaded yet, and so were not compared.
+    pub not_loaded: u64,
+    /// Windows that were left as they were on request, and so were not compared.
+    pub skipped: u64,
+    /// Windows that differ.
+    pub differences: Vec<Difference>,
+    /// Columns whose values were not compared, for their stored form cannot be foretold.
+    pub unhashed: Vec<String>,
+}
+
+/// A window whose rows are not those that were loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Difference {
+    /// The window, as people read it.
+    pub window: String,
+    /// Rows that the ledger recorded.
+    pub rows_loaded: u64,
+    /// Rows that are there.
+    pub rows_found: u64,
+}
+
+impl Verification {
+    /// Whether every loaded window holds what was loaded.
+    #[must_use]
+    pub fn is_equal(&self) -> bool {
+        self.differences.is_empty()
+    }
+}
+
+/// Rows of one window: their number and the sum of their hashes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Found {
+    rows: u64,
+    hash: RowHash,
+}
+
+/// Compares what a job loaded with what is there now. `job` may be left out where there is just one.
+///
+/// # Errors
+///
+/// If the job is unknown, or the target cannot be read. A difference is no error: it is in the result.
+pub async fn verify(target: &ConnectSettings, job: Option<&str>, observer: &dyn Observer) -> Result<Verification> {
+    let session = Session::open(target).await?;
+    let job = ledger::find(&session, job).await?;
+    let windows = ledger::windows(&session, &job).await?;
+    let (loaded, others): (Vec<_>, Vec<_>) =
+        windows.into_iter().partition(|status| status.state == WindowState::Loaded);
+    let skipped = others.iter().filter(|status| status.state == WindowState::Skipped).count();
+    let mut verification = Verification {
+        job: job.name.clone(),
+        windows: 0,
+        rows: 0,
+        not_loaded: (others.len() - skipped) as u64, // usize has at most 64 bits
+        skipped: skipped as u64,                     // likewise
+        differences: Vec::new(),
+        unhashed: job.unhashed.clone(),
+    };
+    if job.time_column.is_some() {
+        for status in &loaded {
+            let found = read_window(&session, &job, status).await?;
+            verification.compare(&job, status, found, observer);
+        }
+    } else {
+        let found = read_all(&session, &job, &loaded).await?;
+        for status in &loaded {
+            verification.compare(&job, status, found.get(&status.number).copied().unwrap_or_default(), observer);
+        }
+    }
+    Ok(verification)
+}
+
+impl Verification {
+    fn compare(&mut self, job: &JobRecord, status: &WindowStatus, found: Found, observer: &dyn Observer) {
+        self.windows += 1;
+        self.rows += found.rows;
+        let window = status.window.display(job.key_kind);
+        let equal = found == Found { rows: status.rows, hash: status.hash };
+        observer.observe(&Event::Verified { window: window.clone(), rows: found.rows, equal });
+        if !equal {
+            self.differences.push(Difference { window, rows_loaded: status.rows, rows_found: found.rows });
+        }
+    }
+}
+
+/// Reads the job's rows of one window, found by the time column.
+async fn read_window(session: &Session, job: &JobRecord, status: &WindowStatus) -> Result<Found> {
+    let (Some(time), Some(kind), Window::Time { start, end }) = (&job.time_column, job.key_kind, status.window) else {
+        return Err(Error::new(ErrorKind::Internal, "a window of another kind than its job's"));
+    };
+    let time = crate::schema::time_predicate(time, kind, start, end);
+    let ours = if job.has_own_rows() {
+        format!("xmin = any ({})", xid_array(&ledger::transactions(session, job.id, status.number).await?))
+    } else {
+        whole_window(job)?
+    };
+    let columns = crate::schema::column_list(&job.hashed);
+    let sql = format!("copy (select {columns} from {} where {time} and {ours}) to stdout (format binary)", job.target);
+    let mut found = Found::default();
+    read(session, &sql, |fields| {
+        found.rows += 1;
+        found.hash += RowHash::of_row(fields);
+        Ok(())
+    })
+    .await?;
+    Ok(found)
+}
+
+/// Where rows carry no transaction id, a window holds nobody else's rows, or they cannot be told apart.
+fn whole_window(job: &JobRecord) -> Result<String> {
+    if job.settings["existing"] == "keep" {
+        return Err(Error::new(
+            ErrorKind::Settings,
+            format!("rows of {} cannot be told from those that were there before", job.table),
+        )
+        .with_hint("a view's rows carry no transaction id; compare with the source by hand"));
+    }
+    Ok(job.scope.as_ref().map_or_else(|| "true".to_owned(), |scope| format!("({scope})")))
+}
+
+/// Reads the job's rows of all windows in one pass, for a table without a time column: the transaction that wrote a row tells
+/// its window.
+async fn read_all(session: &Session, job: &JobRecord, loaded: &[WindowStatus]) -> Result<HashMap<i64, Found>> {
+    let mut found: HashMap<i64, Found> = HashMap::new();
+    if !job.has_own_rows() {
+        return Err(Error::new(ErrorKind::Settings, format!("windows of {} cannot be told apart", job.table))
+            .with_hint("its rows carry no transaction id, and the job has no time column"));
+    }
+    let mut windows: HashMap<u32, i64> = HashMap::new();
+    let mut xids = Vec::new();
+    for status in loaded {
+        for xid in ledger::transactions(session, job.id, status.number).await? {
+            let low = u32::try_from(xid & u64::from(u32::MAX)).expect("it was cut to 32 bits");
+            windows.insert(low, status.number);
+            xids.push(xid);
+        }
+    }
+    let columns = std::iter::once("xmin".to_owned()).chain(job.hashed.iter().map(|name| quote_identifier(name)));
+    let columns = columns.collect::<Vec<_>>().join(", ");
+    let (table, ours) = (&job.target, xid_array(&xids));
+    let sql = format!("copy (select {columns} from {table} where xmin = any ({ours})) to stdout (format binary)");
+    read(session, &sql, |fields| {
+        let (xid, fields) = tuples::split_xid(fields)?;
+        let entry = found.entry(windows.get(&xid).copied().unwrap_or(-1)).or_default();
+        entry.rows += 1;
+        entry.hash += RowHash::of_row(fields);
+        Ok(())
+    })
+    .await?;
+    Ok(found)
+}
+
+/// Hands the fields of each row of a binary COPY to `take`.
+async fn read(session: &Session, sql: &str, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    let mut stream = Box::pin(session.copy_out(sql).await?);
+    let mut reader = tuples::Reader::default();
+    while let Some(message) = stream.try_next().await? {
+        reader.read(&message, &mut take)?;
+    }
+    reader.finish()
+}

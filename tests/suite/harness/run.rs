@@ -1,0 +1,245 @@
+//! Runs the real binary, to its end or step by step.
+
+use std::ffi::OsStr;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::Database;
+
+/// Longer than any run of the suite takes on a busy machine: a run that hangs fails its test.
+const DEADLINE: Duration = Duration::from_secs(120);
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Output {
+    /// The exit code; minus the signal's number where one ended it.
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+/// A run under way. Killed when dropped.
+pub(crate) struct Running {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+    stderr: Option<JoinHandle<String>>,
+}
+
+/// Runs `pgbackfill` with the words of `line`, split as a shell splits plain and single-quoted words.
+#[track_caller]
+pub(crate) fn run(database: &Database, line: &str) -> Output {
+    start(database, line).finish()
+}
+
+/// Runs `pgbackfill` with exactly these arguments.
+#[track_caller]
+pub(crate) fn run_args(database: &Database, arguments: &[&str]) -> Output {
+    spawn(&database.url(), arguments, &[]).finish()
+}
+
+/// Runs `pgbackfill` as another role.
+#[track_caller]
+pub(crate) fn run_as(database: &Database, role: &str, line: &str) -> Output {
+    spawn(&database.url_of(role), &words(line), &[]).finish()
+}
+
+/// Runs `pgbackfill` with variables in its environment, beside the one that names the target; an empty one is taken out.
+#[track_caller]
+pub(crate) fn run_with(database: &Database, environment: &[(&str, &str)], line: &str) -> Output {
+    spawn(&database.url(), &words(line), environment).finish()
+}
+
+/// Starts `pgbackfill` with the words of `line`.
+#[track_caller]
+pub(crate) fn start(database: &Database, line: &str) -> Running {
+    spawn(&database.url(), &words(line), &[])
+}
+
+/// A command that nothing in the environment of the tests can divert.
+fn command(target: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgbackfill"));
+    for (name, _) in std::env::vars_os() {
+        let name_bytes = name.as_encoded_bytes();
+        if name_bytes.starts_with(b"PG") || name_bytes == b"DATABASE_URL" {
+            command.env_remove(name);
+        }
+    }
+    command.env("PGBACKFILL_TARGET", target).env("NO_COLOR", "1");
+    command
+}
+
+fn spawn(target: &str, arguments: &[impl AsRef<OsStr>], environment: &[(&str, &str)]) -> Running {
+    let mut command = command(target);
+    for (name, value) in environment {
+        if value.is_empty() {
+            command.env_remove(name)
+        } else {
+            command.env(name, value)
+        };
+    }
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary is built before its tests");
+    let (stdout, stderr) = (child.stdout.take().expect("it is piped"), child.stderr.take().expect("it is piped"));
+    let (sender, lines) = channel();
+    std::thread::spawn(move || {
+        // A test that has seen enough no longer listens.
+        BufReader::new(stdout).lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+    });
+    let stderr = std::thread::spawn(move || {
+        let mut text = String::new();
+        let _ = BufReader::new(stderr).read_to_string(&mut text);
+        text
+    });
+    Running { child, lines, seen: Vec::new(), stderr: Some(stderr) }
+}
+
+fn words(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    for (i, part) in line.split('\'').enumerate() {
+        if i % 2 == 1 {
+            words.push(part.to_owned());
+        } else {
+            words.extend(part.split_whitespace().map(str::to_owned));
+        }
+    }
+    words
+}
+
+impl Running {
+    /// Waits for the first event, from here on, that `wanted` accepts; needs `--json`. `None` where the run ended first.
+    #[track_caller]
+    pub(crate) fn event(&mut self, wanted: impl Fn(&Value) -> bool) -> Option<Value> {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            let line = match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Disconnected) => return None,
+                Err(RecvTimeoutError::Timeout) => panic!("no such event; seen so far: {:#?}", self.seen),
+            };
+            let event = serde_json::from_str(&line).unwrap_or_else(|error| panic!("{error}: {line}"));
+            self.seen.push(line);
+            if wanted(&event) {
+                return Some(event);
+            }
+        }
+    }
+
+    /// Waits for the next event called `name`.
+    #[track_caller]
+    pub(crate) fn event_named(&mut self, name: &str) -> Option<Value> {
+        self.event(|event| event["event"] == name)
+    }
+
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Sends a signal, such as `INT`.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
+        assert!(sent.expect("there is a shell").success(), "no process takes the signal");
+    }
+
+    /// `kill -9`, and waits until the process is gone.
+    pub(crate) fn kill(mut self) -> Output {
+        // A process that has ended by itself is past being killed.
+        let _ = self.child.kill();
+        self.finish()
+    }
+
+    /// Whether it has ended.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("it is our child").is_some()
+    }
+
+    /// Waits until it ends.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> Output {
+        let status = self.wait();
+        let mut lines = std::mem::take(&mut self.seen);
+        lines.extend(self.lines.iter());
+        let stdout = lines.iter().flat_map(|line| [line, "\n"]).collect();
+        let stderr = self.stderr.take().expect("it is taken once").join().expect("reading does not panic");
+        let code = status.code().or(status.signal().map(|signal| -signal)).expect("it has ended");
+        Output { code, stdout, stderr }
+    }
+
+    #[track_caller]
+    fn wait(&mut self) -> ExitStatus {
+        let until = Instant::now() + DEADLINE;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return status;
+            }
+            assert!(Instant::now() < until, "the run hangs; seen so far: {:#?}", self.seen);
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Output {
+    /// Panics unless the exit code is `code`.
+    #[track_caller]
+    pub(crate) fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, code, "stdout:\n{}\nstderr:\n{}", self.stdout, self.stderr);
+        self
+    }
+
+    /// Panics unless stderr holds every one of `texts`.
+    #[track_caller]
+    pub(crate) fn says(self, texts: &[&str]) -> Self {
+        for text in texts {
+            assert!(self.stderr.contains(text), "stderr lacks {text:?}:\n{}", self.stderr);
+        }
+        self
+    }
+
+    /// Panics unless stdout holds every one of `texts`.
+    #[track_caller]
+    pub(crate) fn prints(self, texts: &[&str]) -> Self {
+        for text in texts {
+            assert!(self.stdout.contains(text), "stdout lacks {text:?}:\n{}", self.stdout);
+        }
+        self
+    }
+
+    /// Every line of stdout as JSON.
+    #[track_caller]
+    pub(crate) fn events(&self) -> Vec<Value> {
+        let parse = |line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        self.stdout.lines().map(parse).collect()
+    }
+
+    /// Those of the events that are called `name`.
+    #[track_caller]
+    pub(crate) fn events_named(&self, name: &str) -> Vec<Value> {
+        self.events().into_iter().filter(|event| event["event"] == name).collect()
+    }
+
+    /// The summary at the end of a load with `--json`.
+    #[track_caller]
+    pub(crate) fn summary(&self) -> Value {
+        self.events_named("finished").pop().unwrap_or_else(|| panic!("no summary: {self:?}"))
+    }
+
+    /// The only line of stdout, as JSON.
+    #[track_caller]
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}

@@ -1,0 +1,22 @@
+//! The suite: the real binary and the public API against a real, private `PostgreSQL`, which is also the oracle.
+//!
+//! Each test has a database of its own on one server that is shared by the process (`harness`). What a test says of the
+//! stored rows is said by the server: the same text goes through `copy … (format csv)` and through `pgbackfill`, and both
+//! tables must hold the same rows.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its harness too")]
+
+mod harness;
+
+mod cli;
+mod existing;
+mod faults;
+mod kill;
+mod ledger;
+mod library;
+mod load;
+mod parquet_values;
+mod sources;
+mod targets;
+mod time_columns;
+mod values;
