@@ -52,6 +52,7 @@ fn object(bytes: &Bytes) -> Object {
         version: String::new(),
         format: Format::Csv,
         path_columns,
+        file: None,
     }
 }
 

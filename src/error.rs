@@ -36,7 +36,7 @@ pub enum ErrorKind {
     Source,
     /// A value in the source cannot be stored.
     Data,
-    /// The source is not what the ledger recorded for this job.
+    /// The source, the table or what was loaded into it is not what the job has recorded.
     Changed,
     /// The window already holds rows that this job did not write.
     Occupied,
@@ -149,6 +149,13 @@ impl Error {
         let mut outer = Self::new(self.0.kind, message);
         outer.0.hint.clone_from(&self.0.hint);
         outer.with_source(self)
+    }
+
+    /// Makes it a failure of another sort: what it means for a whole run, say.
+    #[must_use]
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
     }
 
     /// What sort of failure this is.

@@ -17,6 +17,7 @@
 
 pub mod encode;
 mod error;
+mod failpoint;
 pub mod format;
 mod jobs;
 pub mod ledger;

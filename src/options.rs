@@ -29,6 +29,12 @@ pub struct Options {
     pub scope: Option<String>,
     /// What one transaction holds.
     pub commit: Commit,
+    /// Whether to work on the job beside other runs of it, and beside other jobs over the same range.
+    pub join: bool,
+    /// Whether to take the job from a run that is believed to be alive, and to end sessions that stand in the way.
+    pub takeover: bool,
+    /// Whether to go on with a source that has changed: what is concerned is planned and loaded anew.
+    pub accept_changed_source: bool,
     /// Which source column feeds which target column.
     pub mapping: MappingRules,
     /// How delimited text is read.
@@ -134,10 +140,14 @@ pub struct Limits {
     pub spool_folder: Option<PathBuf>,
     /// Windows in a plan.
     pub windows: usize,
-    /// How long a window that fails is tried again before the run gives up.
+    /// Pieces of a source: all of them are kept in memory.
+    pub pieces: usize,
+    /// How long a window that fails is tried again, from its first failure, before the run gives up.
     pub retry_for: Duration,
     /// How long a run that stopped renewing its lease is believed to be alive.
     pub lease: Duration,
+    /// How long the server may take to answer one statement, or to take one block of a COPY; `None` waits for ever.
+    pub statement_timeout: Option<Duration>,
 }
 
 impl Options {
@@ -154,6 +164,9 @@ impl Options {
             existing: Existing::default(),
             scope: None,
             commit: Commit::default(),
+            join: false,
+            takeover: false,
+            accept_changed_source: false,
             mapping: MappingRules::default(),
             csv: CsvOptions::default(),
             zone: Zone::UTC,
@@ -219,8 +232,12 @@ impl Default for Limits {
             spool_bytes: 64 << 30,
             spool_folder: None,
             windows: 1_000_000,
+            // About 120 bytes each; at 4 MiB of CSV to a piece these are 16 TiB.
+            pieces: 4_000_000,
             retry_for: Duration::from_secs(300),
             lease: Duration::from_secs(60),
+            // Longer than any healthy statement of a window, the delete of a half-loaded one included.
+            statement_timeout: Some(Duration::from_secs(30 * 60)),
         }
     }
 }

@@ -11,14 +11,15 @@ use source::{Kind, Source, Target, files, read, root, sources};
 /// Modules of the library from the bottom up: a module knows those of lower floors only, and on its own floor
 /// none but those in [`NEIGHBOURS`].
 const FLOORS: [&[&str]; 3] = [
-    &["error", "model", "options", "schema"],
+    &["error", "failpoint", "model", "options", "schema"],
     &["encode", "format", "ledger", "plan", "pool", "report", "source", "target"],
     &["jobs", "load", "verify"],
 ];
 
 /// Modules of one floor that know each other, and why.
-const NEIGHBOURS: [(&str, &str); 6] = [
+const NEIGHBOURS: [(&str, &str); 7] = [
     // Errors, times and settings are the language that every module speaks.
+    ("failpoint", "error"),
     ("model", "error"),
     ("options", "model"),
     ("schema", "error"),
@@ -80,6 +81,20 @@ fn only_format_names_the_crates_that_decode() {
 #[test]
 fn only_pool_names_the_thread_pool() {
     refuse("threads are kept in src/pool alone", &strangers_naming(&["rayon"], &["pool"]));
+}
+
+#[test]
+fn only_failpoint_names_the_crate_that_makes_loaders_fail_and_no_feature_brings_it_along() {
+    refuse("points are passed through src/failpoint.rs alone", &strangers_naming(&["fail"], &["failpoint"]));
+    let manifest = read("Cargo.toml");
+    let features = manifest.split("[features]").nth(1).and_then(|rest| rest.split("\n[").next()).unwrap_or_default();
+    let bringing: Vec<String> = features
+        .lines()
+        .filter(|line| line.contains("fail") && !line.starts_with("failpoints = ") && !line.starts_with('#'))
+        .map(str::to_owned)
+        .collect();
+    refuse("what people install has no failpoints", &bringing);
+    assert!(manifest.contains("\nfail = { version = \"0.5\", optional = true }\n"), "the crate `fail` is optional");
 }
 
 #[test]
@@ -288,7 +303,7 @@ fn every_file_that_the_documents_name_is_there_and_its_tests_are_tests() {
     let known: Vec<String> =
         ["src", "tests", "examples", "benches"].iter().flat_map(|folder| files(folder, "")).collect();
     let mut places = Vec::new();
-    for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
+    for document in ["README.md", "ARCHITECTURE.md", "GUARANTEES.md", "CONTRIBUTING.md"] {
         for (line, text) in read(document).lines().enumerate() {
             for name in text.split('`').skip(1).step_by(2).filter_map(file_named) {
                 let found = known.iter().find(|path| **path == name || path.ends_with(&format!("/{name}")));
@@ -311,6 +326,22 @@ fn file_named(text: &str) -> Option<&str> {
     let name = text.split("::").next()?;
     let is_file = [".rs", ".sql"].iter().any(|ending| name.ends_with(ending));
     (is_file && !name.starts_with('.')).then_some(name)
+}
+
+#[test]
+fn every_test_that_the_guarantees_name_is_there() {
+    let page = read("GUARANTEES.md");
+    let mut places = Vec::new();
+    for (number, line) in page.lines().enumerate() {
+        for (module, name) in line.split('`').skip(1).step_by(2).filter_map(|code| code.split_once("::")) {
+            let subject = format!("tests/suite/{module}");
+            let within = |path: &&String| **path == format!("{subject}.rs") || path.starts_with(&format!("{subject}/"));
+            let is_there = files("tests/suite", ".rs").iter().filter(within).any(|path| read(path).contains(name));
+            places.extend((!is_there).then(|| format!("GUARANTEES.md:{} names {module}::{name}", number + 1)));
+        }
+    }
+    assert!(page.contains("`kill::"), "the page names tests as module::name");
+    refuse("what is promised is tested", &places);
 }
 
 mod reading {

@@ -77,6 +77,8 @@ pub(crate) struct LoadArgs {
     #[command(flatten)]
     pub(crate) source: SourceOptions,
     #[command(flatten)]
+    pub(crate) others: OthersOptions,
+    #[command(flatten)]
     pub(crate) limits: LimitOptions,
 }
 
@@ -177,6 +179,21 @@ pub(crate) struct JobOptions {
     pub(crate) ignore: Vec<String>,
 }
 
+/// What a run does about others: other runs, and whoever changed the source.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Others")]
+pub(crate) struct OthersOptions {
+    /// Work on the job beside other runs of it, and beside other jobs over the same range
+    #[arg(long, env = "PGBACKFILL_JOIN", value_parser = read::switch())]
+    pub(crate) join: bool,
+    /// Take the job from a run that is believed to be alive, and end sessions that stand in the way
+    #[arg(long, env = "PGBACKFILL_TAKEOVER", value_parser = read::switch(), conflicts_with = "join")]
+    pub(crate) takeover: bool,
+    /// Go on with a source that has changed: what is concerned is deleted and loaded anew
+    #[arg(long, env = "PGBACKFILL_ACCEPT_CHANGED_SOURCE", value_parser = read::switch())]
+    pub(crate) accept_changed_source: bool,
+}
+
 /// How the source is read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Source")]
@@ -247,7 +264,14 @@ pub(crate) struct LimitOptions {
     /// How long a run that gives no sign of life is believed to be alive
     #[arg(long, value_name = "TIME", default_value = "60s", env = "PGBACKFILL_LEASE", value_parser = read::lease)]
     pub(crate) lease: Duration,
+    /// How long the server may take to answer one statement; none waits for ever
+    #[arg(long, value_name = "TIME", default_value = "30m", env = "PGBACKFILL_STATEMENT_TIMEOUT", value_parser = read::timeout)]
+    pub(crate) statement_timeout: OptionalDuration,
 }
+
+/// A time limit, or that there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct OptionalDuration(pub(crate) Option<Duration>);
 
 /// A quote character, or that there is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,6 +7,8 @@ use pgbackfill::{Error, ErrorKind};
 
 /// All that was asked is loaded.
 pub(crate) const DONE: u8 = 0;
+/// What was asked failed.
+const FAILED: u8 = 1;
 /// Loaded, but for rows that belong to no window.
 pub(crate) const WITH_REJECTS: u8 = 3;
 /// Not everything is loaded; run again to resume.
@@ -25,22 +27,29 @@ fn code(error: &Error) -> u8 {
         ErrorKind::Difference => DIFFERENT,
         ErrorKind::Busy | ErrorKind::Fenced => 7,
         ErrorKind::Interrupted => INTERRUPTED,
-        _ => 1,
+        _ => FAILED,
     }
 }
 
 /// Prints an error with its causes and its hint, and gives its exit code.
 pub(crate) fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
     let known = error.chain().find_map(|cause| cause.downcast_ref::<Error>());
-    let code = known.map_or(1, code);
+    let code = known.map_or(FAILED, code);
     if json {
         let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
         let hint = known.and_then(Error::hint);
         let object = serde_json::json!({ "event": "error", "error": error.to_string(), "causes": causes, "hint": hint, "exit": code });
         super::output::line(&object.to_string());
     }
-    eprint!("{}", render(error, known));
+    super::output::message(render(error, known).trim_end());
     ExitCode::from(code)
+}
+
+/// The exit code of a command whose result was what it printed: a success whose result was lost is none.
+pub(crate) fn printed(code: u8) -> u8 {
+    let Some(error) = super::output::lost().filter(|_| code == DONE) else { return code };
+    super::output::message(&format!("error: the result could not be printed\n  caused by: {error}"));
+    FAILED
 }
 
 fn render(error: &anyhow::Error, known: Option<&Error>) -> String {

@@ -4,7 +4,7 @@ use pgbackfill::{Backfill, Event, Stop, Summary, report};
 
 use super::args::{Common, LoadArgs};
 use super::display::{Display, View};
-use super::{exit, signal};
+use super::{exit, output, signal};
 
 /// Loads, shows how it goes, and sums up.
 pub(crate) async fn load(args: &LoadArgs, common: &Common) -> anyhow::Result<u8> {
@@ -19,13 +19,13 @@ pub(crate) async fn load(args: &LoadArgs, common: &Common) -> anyhow::Result<u8>
     let summary = match (loaded, signalled.code()) {
         (Ok(summary), _) => summary,
         (Err(error), Some(code)) if stop.is_requested() => {
-            eprintln!("stopped: {error}; run the same command again to resume");
+            output::message(&format!("stopped: {error}; run the same command again to resume"));
             return Ok(code);
         }
         (Err(error), _) => return Err(error.into()),
     };
     if !common.json && !common.quiet {
-        eprintln!("{}", report::summary(&summary));
+        output::message(&report::summary(&summary));
     }
     Ok(signalled.code().filter(|_| summary.interrupted).unwrap_or_else(|| code(&summary)))
 }

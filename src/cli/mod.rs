@@ -15,9 +15,10 @@ mod show;
 mod signal;
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{CommandFactory, FromArgMatches};
-use pgbackfill::ConnectSettings;
+use pgbackfill::{ConnectSettings, Event};
 
 use args::{Cli, Command, Common};
 
@@ -29,10 +30,18 @@ pub(crate) fn main() -> ExitCode {
     };
     log(&cli.common);
     let json = cli.common.json;
+    // Of these the result is in the database, and what they print only tells of it; they must not look as if they had failed.
+    let lasting = matches!(cli.command, Command::Load(_) | Command::Undo(_));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(IO_THREADS).enable_all().build();
     let done = runtime.map_err(anyhow::Error::new).and_then(|runtime| runtime.block_on(run(cli)));
     match done {
-        Ok(code) => ExitCode::from(code),
+        Ok(code) if lasting => {
+            if let Some(error) = output::lost() {
+                output::message(&format!("warning: what was done could not be printed: {error}"));
+            }
+            ExitCode::from(code)
+        }
+        Ok(code) => ExitCode::from(exit::printed(code)),
         Err(error) => exit::fail(&error, json),
     }
 }
@@ -47,12 +56,16 @@ fn parse() -> Result<Cli, ExitCode> {
     };
     let matches = Cli::command().try_get_matches_from(&merged.words);
     matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
-        // Help and version are no failures, and go to stdout; where that is closed, nobody reads them.
-        let _ = error.print();
+        // Help and version are no failures, and go to stdout.
+        output::note(error.print());
         if let Some(file) = merged.file.filter(|_| error.use_stderr() && !merged.taken.is_empty()) {
-            eprintln!("\nnote: these options came from {}: {}", file.display(), merged.taken.join(", "));
+            output::message(&format!(
+                "\nnote: these options came from {}: {}",
+                file.display(),
+                merged.taken.join(", ")
+            ));
         }
-        ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+        ExitCode::from(exit::printed(u8::try_from(error.exit_code()).unwrap_or(2)))
     })
 }
 
@@ -70,9 +83,15 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
     }
 }
 
-/// Where the target is, as options and environment say.
+/// Where the target is, as options and environment say. Waits of commands without a view are told on stderr.
 fn target(common: &Common) -> pgbackfill::Result<ConnectSettings> {
-    ConnectSettings::resolve(common.target.as_deref(), &|name| std::env::var(name).ok())
+    let target = ConnectSettings::resolve(common.target.as_deref(), &|name| std::env::var(name).ok())?;
+    let quiet = common.quiet;
+    Ok(target.with_observer(Arc::new(move |event: &Event| {
+        if let Some(message) = display::message(event).filter(|_| !quiet) {
+            eprintln!("{message}");
+        }
+    })))
 }
 
 /// The library emits, the binary subscribes: nothing below a warning unless asked.
@@ -85,5 +104,7 @@ fn log(common: &Common) {
     };
     let filter = tracing_subscriber::EnvFilter::try_from_env("PGBACKFILL_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    // A log that cannot be written is no reason to end: what reports that would be written to stderr as well, and panic.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    log.log_internal_errors(false).init();
 }

@@ -1,15 +1,46 @@
-//! What goes to stdout: results, as text or as JSON lines.
+//! What goes to stdout, results as text or as JSON lines, and to stderr; both may be closed or full.
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::sync::OnceLock;
 
-/// Prints a line. A reader that went away (`| head`) ends the output, not the work.
+/// The failure that ended the output.
+static ENDED: OnceLock<io::Error> = OnceLock::new();
+
+/// Prints a line. A reader that went away (`| head`), or a disk that is full, ends the output, not the work.
 pub(crate) fn line(text: &str) {
-    let mut stdout = std::io::stdout().lock();
-    let written =
-        stdout.write_all(text.as_bytes()).and_then(|()| stdout.write_all(b"\n")).and_then(|()| stdout.flush());
+    if is_open() {
+        note(write_line(&mut io::stdout().lock(), text));
+    }
+}
+
+/// Remembers that the output has ended.
+pub(crate) fn note(written: io::Result<()>) {
     if let Err(error) = written {
         tracing::debug!(%error, "stdout is closed");
+        // The first failure is the one to tell.
+        let _ = ENDED.set(error);
     }
+}
+
+/// Whether what is printed can still arrive.
+pub(crate) fn is_open() -> bool {
+    ENDED.get().is_none()
+}
+
+/// Why results were lost, if they were. A reader that went away has seen what it wanted.
+pub(crate) fn lost() -> Option<&'static io::Error> {
+    ENDED.get().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
+}
+
+/// Prints a line to stderr. Where that is closed or full there is nobody left to tell, and the exit code tells it.
+pub(crate) fn message(text: &str) {
+    let _ = write_line(&mut io::stderr().lock(), text);
+}
+
+fn write_line(output: &mut impl Write, text: &str) -> io::Result<()> {
+    output.write_all(text.as_bytes())?;
+    output.write_all(b"\n")?;
+    output.flush()
 }
 
 /// Prints a value as a line of JSON.

@@ -68,7 +68,7 @@ pub(crate) async fn status(args: &StatusArgs, common: &Common) -> anyhow::Result
         if names.is_empty() && !common.json {
             line("no jobs yet; `pgbackfill load` begins one");
         }
-        if !args.watch || complete {
+        if !args.watch || complete || !output::is_open() {
             return Ok(exit::DONE);
         }
         tokio::time::sleep(WATCH_PAUSE).await;
@@ -137,10 +137,17 @@ fn print_verification(found: &Verification) {
     if !found.unhashed.is_empty() {
         line(&format!("not compared, for their stored form cannot be foretold: {}", found.unhashed.join(", ")));
     }
+    if found.rewritten > 0 {
+        let windows = counted(found.rewritten, "window");
+        line(&format!("only counted: the rows of {windows}, for triggers changed them once they were stored"));
+    }
     let differ = found.differences.len() as u64; // usize has at most 64 bits
     let verdict = if found.is_equal() { "equal".to_owned() } else { format!("{} differ", count(differ)) };
     let (windows, rows) = (counted(found.windows, "window"), counted(found.rows, "row"));
     line(&format!("job {}: {windows}, {rows}: {verdict}", found.job));
+    if !found.is_equal() && found.row_security {
+        line("row-level security binds this role: rows that its policies hide count as missing");
+    }
     if !found.is_equal() {
         line(&format!(
             "rows were changed or deleted since; `pgbackfill undo {}` and a new load put them back",

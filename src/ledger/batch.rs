@@ -1,7 +1,7 @@
 //! A claimed window's entries: what earlier attempts left, and what each batch of this one adds.
 
-use super::RunId;
 use super::run::fenced;
+use super::{RunId, Written};
 use crate::error::Result;
 use crate::model::{RowHash, Window};
 use crate::target::Session;
@@ -25,6 +25,8 @@ pub(crate) struct Counters {
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
     pub(crate) hash: RowHash,
+    /// Whether triggers changed rows once they were stored: their hash says nothing then.
+    pub(crate) rewritten: bool,
 }
 
 impl Claim {
@@ -40,9 +42,9 @@ impl Claim {
         if held.is_empty() { Err(fenced()) } else { Ok(()) }
     }
 
-    /// Ids of the transactions whose rows earlier attempts left in the window.
-    pub(crate) async fn earlier_transactions(&self, session: &Session) -> Result<Vec<u64>> {
-        super::status::transactions(session, self.job, self.number).await
+    /// What earlier attempts left in the window.
+    pub(crate) async fn written(&self, session: &Session) -> Result<Written> {
+        super::status::written(session, self.job, self.number).await
     }
 
     /// Forgets what earlier attempts loaded, once their rows are deleted in the same transaction.
@@ -61,7 +63,7 @@ impl Claim {
     /// [`crate::ErrorKind::Fenced`] if the window is no longer this attempt's: the transaction must be rolled back.
     pub(crate) async fn record(&self, session: &Session, batch: Counters, total: Counters, last: bool) -> Result<()> {
         let count = |n: u64| i64::try_from(n).expect("a window has fewer rows and bytes than i64 counts");
-        let hash = total.hash.to_bytes();
+        let hash = (!total.rewritten).then(|| total.hash.to_bytes().to_vec());
         let entered = session
             .execute(
                 include_str!("batch/record.sql"),
@@ -74,7 +76,7 @@ impl Claim {
                     &total.batches,
                     &count(total.rows),
                     &count(total.bytes),
-                    &hash.as_slice(),
+                    &hash,
                     &count(batch.rows),
                     &count(batch.bytes),
                 ],
@@ -91,6 +93,11 @@ impl Claim {
     /// Gives the window back, to be cleared and loaded by whoever claims it next.
     pub(crate) async fn release(&self, session: &Session) -> Result<()> {
         self.set_state(session, "pending", None).await
+    }
+
+    /// Gives the window back, and notes what was in the way.
+    pub(crate) async fn postpone(&self, session: &Session, why: &str) -> Result<()> {
+        self.set_state(session, "pending", Some(why)).await
     }
 
     /// Notes why the window could not be loaded.

@@ -1,5 +1,7 @@
 //! Claims: the oldest window that nobody works on becomes this run's.
 
+use std::sync::atomic::Ordering;
+
 use super::batch::Claim;
 use super::job::unsigned;
 use super::{JobRecord, Run};
@@ -19,14 +21,45 @@ pub(crate) enum Reclaimed {
         /// COPY bytes sent for it.
         bytes: u64,
     },
+    /// The commit was made, and had skipped the window.
+    Skipped,
 }
 
 impl Run {
     /// Claims the oldest window that is pending, or whose last claim was a run that has ended. `None` where no window is
     /// left for this run.
+    ///
+    /// Windows below the oldest that was open at the last claim are not looked at again: as long as some old transaction
+    /// keeps the server from forgetting that they were open, looking past them takes longer from window to window.
     pub(crate) async fn claim(&self, session: &Session, job: &JobRecord) -> Result<Option<Claim>> {
-        let row = session.query_opt(include_str!("claim/claim.sql"), &[&job.id, &self.id]).await?;
-        row.map(|row| self.read(job, &row)).transpose()
+        let floor = self.known.floor.load(Ordering::SeqCst);
+        let row = session.query_opt(include_str!("claim/claim.sql"), &[&job.id, &self.id, &floor]).await?;
+        crate::failpoint::hit("after-claim")?;
+        let Some(row) = row else {
+            self.known.found_none.store(true, Ordering::SeqCst);
+            return Ok(None);
+        };
+        self.known.floor.fetch_max(row.get("floor"), Ordering::SeqCst);
+        self.read(job, &row).map(Some)
+    }
+
+    /// Whether a window that this run had claimed is another run's by now, while this one goes on.
+    pub(crate) async fn gave_way(&self, session: &Session, claim: &Claim) -> Result<bool> {
+        let sql =
+            "select run_id is distinct from $3::text::uuid from pgbackfill.windows where job_id = $1 and number = $2";
+        let taken = session.query_one(sql, &[&claim.job, &claim.number, &self.id]).await?.get(0);
+        Ok(taken && self.renew(session).await.is_ok())
+    }
+
+    /// Whether a claim found no window since the last call of [`Self::look_again`].
+    pub(crate) fn found_none(&self) -> bool {
+        self.known.found_none.load(Ordering::SeqCst)
+    }
+
+    /// Claims look at all windows again, whatever was known of them.
+    pub(crate) fn look_again(&self) {
+        self.known.floor.store(0, Ordering::SeqCst);
+        self.known.found_none.store(false, Ordering::SeqCst);
     }
 
     /// Claims a window again that this run failed to load: a new attempt, past whose fence the old one cannot get. Waits
@@ -40,10 +73,11 @@ impl Run {
             .query_opt(include_str!("claim/reclaim.sql"), &[&job.id, &claim.number, &self.id])
             .await?
             .ok_or_else(super::run::fenced)?;
-        if row.get::<_, &str>("former_state") == "loaded" {
-            return Ok(Reclaimed::Loaded { rows: unsigned(row.get("rows")), bytes: unsigned(row.get("bytes")) });
+        match row.get("former_state") {
+            "loaded" => Ok(Reclaimed::Loaded { rows: unsigned(row.get("rows")), bytes: unsigned(row.get("bytes")) }),
+            "skipped" => Ok(Reclaimed::Skipped),
+            _ => self.read(job, &row).map(Reclaimed::Again),
         }
-        self.read(job, &row).map(Reclaimed::Again)
     }
 
     fn read(&self, job: &JobRecord, row: &tokio_postgres::Row) -> Result<Claim> {

@@ -1,10 +1,14 @@
 //! Jobs: what was asked for, kept so that a re-run can resume it and be refused where it asks for something else.
 
+mod replan;
+
+pub(crate) use replan::{Reopened, Replan, Step};
 use serde_json::Value;
 
+use super::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{KeyKind, Object, SourceRows, Window};
-use crate::target::{Durability, Session};
+use crate::target::Session;
 
 /// A job as the ledger holds it.
 #[derive(Debug, Clone)]
@@ -26,6 +30,10 @@ pub(crate) struct JobRecord {
     /// First key of the range, and first key after it, as they were resolved at the first run.
     pub(crate) range: (Option<i64>, Option<i64>),
     pub(crate) rows: SourceRows,
+    /// Where windows may begin and end, as it was drawn at the first run; null without a time column.
+    pub(crate) grid: Value,
+    /// The table as it was when the job began.
+    pub(crate) shape: Value,
 }
 
 /// A window to be entered for a new job.
@@ -66,6 +74,13 @@ impl JobRecord {
         Ok(rows.iter().map(|row| (row.get(0), unsigned(row.get(1)), row.get(2))).collect())
     }
 
+    /// Whether an attempt that is over left rows in a window which is not loaded.
+    pub(crate) async fn is_half_loaded(&self, session: &Session) -> Result<bool> {
+        let sql =
+            "select exists (select from pgbackfill.windows where job_id = $1 and state <> 'loaded' and batches > 0)";
+        Ok(session.query_one(sql, &[&self.id]).await?.get(0))
+    }
+
     /// Windows that an earlier run gave up are open again for this one, which may have changed some settings.
     pub(crate) async fn resume(&self, session: &Session, settings: &Value) -> Result<()> {
         let sql = "update pgbackfill.jobs set settings = $2::text::jsonb where id = $1";
@@ -74,25 +89,12 @@ impl JobRecord {
         session.execute(sql, &[&self.id]).await?;
         Ok(())
     }
-
-    /// Forgets the job.
-    pub(crate) async fn delete(&self, session: &Session) -> Result<()> {
-        session.execute("delete from pgbackfill.jobs where id = $1", &[&self.id]).await?;
-        Ok(())
-    }
 }
 
 impl NewJob<'_> {
-    /// Enters the job, its objects and its windows in one transaction.
-    ///
-    /// # Errors
-    ///
-    /// [`ErrorKind::Busy`] if another run entered a job of that name meanwhile.
-    pub(crate) async fn enter(self, session: &Session) -> Result<JobRecord> {
-        session.transact(Durability::Synchronous, self.enter_within(session)).await
-    }
-
-    async fn enter_within(mut self, session: &Session) -> Result<JobRecord> {
+    /// Enters the job, its objects and its windows, within the caller's transaction. `None` where another run has entered a
+    /// job of that name meanwhile.
+    pub(crate) async fn enter(mut self, session: &Session) -> Result<Option<JobRecord>> {
         let (record, count) =
             (&self.record, |n: u64| i64::try_from(n).expect("a source has fewer rows than i64 counts"));
         let kind = record.key_kind.map(kind_name);
@@ -116,54 +118,57 @@ impl NewJob<'_> {
                     &count(record.rows.before),
                     &count(record.rows.after),
                     &count(record.rows.unkeyed),
+                    &record.grid.to_string(),
+                    &record.shape.to_string(),
                 ],
             )
-            .await?
-            .ok_or_else(|| entered_meanwhile(&record.name))?;
+            .await?;
+        let Some(row) = row else { return Ok(None) };
         self.record.id = row.get(0);
-        self.enter_objects(session).await?;
-        self.enter_windows(session).await?;
-        Ok(self.record)
-    }
-
-    async fn enter_objects(&self, session: &Session) -> Result<()> {
-        for objects in self.objects.chunks(ROWS_PER_INSERT) {
-            let uris: Vec<&str> = objects.iter().map(|object| object.uri.as_str()).collect();
-            let bytes: Vec<i64> =
-                objects.iter().map(|object| i64::try_from(object.bytes).unwrap_or(i64::MAX)).collect();
-            let versions: Vec<&str> = objects.iter().map(|object| object.version.as_str()).collect();
-            let sql = "insert into pgbackfill.objects (job_id, uri, bytes, version)
-                       select $1, * from unnest($2::text[], $3::bigint[], $4::text[])";
-            session.execute(sql, &[&self.record.id, &uris, &bytes, &versions]).await?;
-        }
-        Ok(())
-    }
-
-    async fn enter_windows(&self, session: &Session) -> Result<()> {
-        for (chunk, windows) in self.windows.chunks(ROWS_PER_INSERT).enumerate() {
-            let first = i64::try_from(chunk * ROWS_PER_INSERT).expect("a plan has fewer windows than i64 counts");
-            let (lower, upper): (Vec<i64>, Vec<i64>) = windows.iter().map(|new| new.window.bounds()).unzip();
-            let sources: Vec<&[u8]> = windows.iter().map(|new| new.source.as_slice()).collect();
-            let sql = "insert into pgbackfill.windows (job_id, number, lower, upper, source)
-                       select $1, $2 + n - 1, lower, upper, source
-                         from unnest($3::bigint[], $4::bigint[], $5::bytea[])
-                              with ordinality w (lower, upper, source, n)";
-            session.execute(sql, &[&self.record.id, &first, &lower, &upper, &sources]).await?;
-        }
-        Ok(())
+        enter_objects(session, self.record.id, self.objects).await?;
+        enter_windows(session, self.record.id, (0..).zip(self.windows)).await?;
+        Ok(Some(self.record))
     }
 }
 
-fn entered_meanwhile(name: &str) -> Error {
-    Error::new(ErrorKind::Busy, format!("another run has just begun job {name}"))
-        .with_hint("`pgbackfill status` shows it; to resume it after it ended, run the same command again")
+async fn enter_objects(session: &Session, job: i64, objects: &[Object]) -> Result<()> {
+    for objects in objects.chunks(ROWS_PER_INSERT) {
+        let uris: Vec<&str> = objects.iter().map(|object| object.uri.as_str()).collect();
+        let bytes: Vec<i64> = objects.iter().map(|object| i64::try_from(object.bytes).unwrap_or(i64::MAX)).collect();
+        let versions: Vec<&str> = objects.iter().map(|object| object.version.as_str()).collect();
+        let sql = "insert into pgbackfill.objects (job_id, uri, bytes, version)
+                   select $1, * from unnest($2::text[], $3::bigint[], $4::text[])";
+        session.execute(sql, &[&job, &uris, &bytes, &versions]).await?;
+    }
+    Ok(())
+}
+
+/// Enters windows under their numbers.
+async fn enter_windows(
+    session: &Session,
+    job: i64,
+    windows: impl Iterator<Item = (i64, &NewWindow)> + Send,
+) -> Result<()> {
+    let windows: Vec<(i64, &NewWindow)> = windows.collect();
+    for windows in windows.chunks(ROWS_PER_INSERT) {
+        let numbers: Vec<i64> = windows.iter().map(|(number, _)| *number).collect();
+        let (lower, upper): (Vec<i64>, Vec<i64>) = windows.iter().map(|(_, new)| new.window.bounds()).unzip();
+        let sources: Vec<&[u8]> = windows.iter().map(|(_, new)| new.source.as_slice()).collect();
+        let sql = "insert into pgbackfill.windows (job_id, number, lower, upper, source)
+                   select $1, * from unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bytea[])";
+        session.execute(sql, &[&job, &numbers, &lower, &upper, &sources]).await?;
+    }
+    Ok(())
 }
 
 fn read(row: &tokio_postgres::Row) -> Result<JobRecord> {
     let name: String = row.get("name");
-    let settings = serde_json::from_str(row.get("settings")).map_err(|error| {
-        Error::new(ErrorKind::Internal, format!("the settings of job {name} in the ledger")).with_source(error)
-    })?;
+    let json = |column: &str| {
+        let text: Option<&str> = row.get(column);
+        serde_json::from_str(text.unwrap_or("null")).map_err(|error| {
+            Error::new(ErrorKind::Internal, format!("the {column} of job {name} in the ledger")).with_source(error)
+        })
+    };
     Ok(JobRecord {
         id: row.get("id"),
         table: row.get("table_name"),
@@ -174,7 +179,9 @@ fn read(row: &tokio_postgres::Row) -> Result<JobRecord> {
         commit_mode: row.get("commit_mode"),
         hashed: row.get("hashed"),
         unhashed: row.get("unhashed"),
-        settings,
+        settings: json("settings")?,
+        grid: json("grid")?,
+        shape: json("shape")?,
         range: (row.get("range_from"), row.get("range_until")),
         rows: SourceRows {
             all: unsigned(row.get("source_rows")),
@@ -184,6 +191,33 @@ fn read(row: &tokio_postgres::Row) -> Result<JobRecord> {
         },
         name,
     })
+}
+
+/// Holds a window's row until the end of the transaction: a commit that is under way is waited for.
+pub(crate) async fn lock_window(session: &Session, job: &JobRecord, number: i64) -> Result<()> {
+    let sql = "select from pgbackfill.windows where job_id = $1 and number = $2 for update";
+    session.query(sql, &[&job.id, &number]).await.map(|_| ())
+}
+
+/// Forgets a job whose windows `run` has all forgotten, in one transaction.
+///
+/// # Errors
+///
+/// [`ErrorKind::Fenced`] if the run was ended by another; [`ErrorKind::Busy`] if another has begun to load the job meanwhile:
+/// it would be left with rows that nobody knows of.
+pub(crate) async fn forget_job(session: &Session, job: &JobRecord, run: &Run) -> Result<()> {
+    session.query("select from pgbackfill.jobs where id = $1 for update", &[&job.id]).await?;
+    run.renew(session).await?;
+    session.query("select from pgbackfill.windows where job_id = $1 order by number for update", &[&job.id]).await?;
+    let sql =
+        "select exists (select from pgbackfill.runs where job_id = $1 and id <> $2::text::uuid and ended_at is null)
+                   or exists (select from pgbackfill.windows where job_id = $1 and state <> 'pending')
+                   or exists (select from pgbackfill.batches where job_id = $1)";
+    if session.query_one(sql, &[&job.id, &run.id]).await?.get::<_, bool>(0) {
+        return Err(Error::new(ErrorKind::Busy, format!("job {} was loaded again while it was undone", job.name))
+            .with_hint(format!("nothing is lost: when that run has ended, `pgbackfill undo {}` again", job.name)));
+    }
+    session.execute("delete from pgbackfill.jobs where id = $1", &[&job.id]).await.map(|_| ())
 }
 
 /// Opens a window anew whose rows are deleted in the same transaction.

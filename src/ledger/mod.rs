@@ -6,19 +6,22 @@
 mod batch;
 mod claim;
 mod job;
+mod left;
 mod process;
 mod run;
+mod sessions;
 mod status;
 
 pub(crate) use batch::{Claim, Counters};
 pub(crate) use claim::Reclaimed;
-pub(crate) use job::{JobRecord, NewJob, NewWindow, forget};
-pub(crate) use run::{Run, RunId};
+pub(crate) use job::{JobRecord, NewJob, NewWindow, Reopened, Replan, Step, forget, forget_job, lock_window};
+pub(crate) use run::{LiveRun, Run, RunId, RunRequest, check_range, end_dead, live, lock_table, settle};
+pub(crate) use sessions::LeftBehind;
 pub use status::{JobStatus, WindowState, WindowStatus};
-pub(crate) use status::{find, job_names, progress, transactions, windows};
+pub(crate) use status::{Written, find, job_names, progress, transactions, windows, written};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::target::Session;
+use crate::target::{Durability, Session};
 
 /// The statements that make the ledger's tables, for an administrator to read and run.
 pub const SCHEMA: &str = include_str!("schema.sql");
@@ -32,13 +35,14 @@ pub async fn init(session: &Session) -> Result<()> {
     if exists(session).await? {
         return Ok(());
     }
-    // Two loaders may start at once: the lock, held to the end of the transaction, lets one create and the other find.
-    let statements = format!("begin; select pg_advisory_xact_lock({LOCK}); {SCHEMA} commit");
-    if let Err(error) = session.run(&statements).await {
-        session.rollback().await?;
-        return Err(explain(error));
-    }
-    Ok(())
+    // Two loaders may start at once: the lock, held to the end of the transaction, lets one create and the other find. One
+    // that finds runs none of the statements: `if not exists` locks what is there all the same, in the way of those who
+    // load already.
+    let make = async {
+        session.query("select pg_advisory_xact_lock($1)", &[&LOCK]).await?;
+        if exists(session).await? { Ok(()) } else { session.run(SCHEMA).await }
+    };
+    session.transact(Durability::Synchronous, make).await.map_err(explain)
 }
 
 /// Names the ledger among advisory locks: the first eight bytes of "pgbackfill" as a number.
@@ -57,8 +61,60 @@ fn explain(error: Error) -> Error {
 ///
 /// # Errors
 ///
-/// If the server cannot be asked.
+/// [`ErrorKind::Settings`] if another version of pgbackfill made them.
 pub async fn exists(session: &Session) -> Result<bool> {
-    let row = session.query_one("select to_regclass('pgbackfill.batches') is not null", &[]).await?;
-    Ok(row.get(0))
+    Ok(look(session).await? != Found::Missing)
+}
+
+/// How the ledger is found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// It is not made yet.
+    Missing,
+    /// The role may not read it.
+    Closed,
+    /// It is there, and of this version.
+    Open,
+}
+
+/// Looks for the ledger, whatever the role may do.
+///
+/// # Errors
+///
+/// [`ErrorKind::Settings`] if another version of pgbackfill made it.
+pub(crate) async fn look(session: &Session) -> Result<Found> {
+    let row = session.query_one(include_str!("found.sql"), &[]).await?;
+    match ["is_made", "has_version", "is_readable"].map(|name| row.get(name)) {
+        [false, ..] => Ok(Found::Missing),
+        [true, false, _] => Err(of_another_version("an older version")),
+        [true, true, false] => Ok(Found::Closed),
+        [true, true, true] => {
+            let version: i32 = session.query_one("select max(version) from pgbackfill.version", &[]).await?.get(0);
+            if version == VERSION { Ok(Found::Open) } else { Err(of_another_version(&format!("version {version}"))) }
+        }
+    }
+}
+
+/// Counted up with every change of the ledger's tables; `schema.sql` writes the same number.
+const VERSION: i32 = 2;
+
+fn of_another_version(which: &str) -> Error {
+    Error::new(
+        ErrorKind::Settings,
+        format!("the ledger in this database is of {which}, and this pgbackfill writes version {VERSION}"),
+    )
+    .with_hint(
+        "finish or undo its jobs with the pgbackfill that made it; after that `drop schema pgbackfill cascade` forgets \
+         what was loaded, and lets this one make its own",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_writes_the_version_that_is_looked_for() {
+        assert!(SCHEMA.contains(&format!("insert into pgbackfill.version select {VERSION} where")));
+    }
 }

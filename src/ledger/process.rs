@@ -26,13 +26,18 @@ pub(super) fn is_dead(identity: &str) -> bool {
     let Ok(pid) = pid.parse() else {
         return false;
     };
-    !start.is_empty() && place == machine() && start_time(pid).is_none_or(|now| now != start)
+    !start.is_empty() && place == machine() && shows_all() && start_time(pid).is_none_or(|now| now != start)
 }
 
 fn machine() -> String {
     let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let namespace = fs::read_link("/proc/self/ns/pid").unwrap_or_default();
     format!("{}/{}", boot.trim(), namespace.display())
+}
+
+/// Whether processes of other users can be seen (`hidepid` of `/proc`): one that is hidden is not dead.
+fn shows_all() -> bool {
+    fs::read_to_string("/proc/1/stat").is_ok()
 }
 
 /// Field 22 of `/proc/PID/stat`, in clock ticks since boot; a zombie counts as gone.

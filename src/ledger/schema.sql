@@ -2,10 +2,26 @@
 --
 -- A role that loads needs: usage on this schema; select, insert, update, delete on its tables; and on the target
 -- select, insert and, where windows are cleared, delete. `create` on the database is needed only to make the ledger.
+-- A load that lacks any of this says so at once, with the statements that grant it.
 
 create schema if not exists pgbackfill;
 
 comment on schema pgbackfill is 'Ledger of the pgbackfill loader. Dropping it forgets what was loaded.';
+
+-- Tables of another version would be taken for these below, and written to as if they were.
+do $$
+begin
+  if to_regclass('pgbackfill.jobs') is not null and to_regclass('pgbackfill.version') is null then
+    raise exception 'schema pgbackfill holds the ledger of another version of pgbackfill';
+  end if;
+end $$;
+
+-- One row, which each version of pgbackfill that changes these tables counts up.
+create table if not exists pgbackfill.version (
+  version integer primary key
+);
+
+insert into pgbackfill.version select 2 where not exists (select from pgbackfill.version);
 
 create table if not exists pgbackfill.jobs (
   id            bigint generated always as identity primary key,
@@ -19,13 +35,17 @@ create table if not exists pgbackfill.jobs (
   hashed        text[] not null,             -- columns that take part in the row hash, in COPY order
   unhashed      text[] not null,             -- columns that do not
   settings      jsonb not null,              -- what decides which rows are loaded
+  grid          jsonb,                       -- where windows may begin and end, as it was drawn at the first run
+  shape         jsonb not null,              -- the table as it was when the job began
   range_from    bigint,                      -- the range as it was resolved at the first run
   range_until   bigint,
   source_rows   bigint not null,
   rows_before   bigint not null,             -- source rows before the range
   rows_after    bigint not null,             -- source rows at or after the completion point
   rows_unkeyed  bigint not null,             -- source rows whose time is null or infinite
-  created_at    timestamptz not null default now()
+  created_at    timestamptz not null default now(),
+  -- whose transaction ids those of the batches are: after a dump and restore they are nobody's
+  cluster       bigint not null default (pg_control_system()).system_identifier
 );
 
 create table if not exists pgbackfill.objects (
@@ -82,5 +102,6 @@ create table if not exists pgbackfill.batches (
   rows    bigint not null,
   bytes   bigint not null,
   primary key (job_id, number, attempt, batch),
-  foreign key (job_id, number) references pgbackfill.windows on delete cascade
+  -- windows are numbered anew where a source that changed brings some in between
+  foreign key (job_id, number) references pgbackfill.windows on delete cascade on update cascade
 );

@@ -1,10 +1,12 @@
 //! The blocks of a window: its pieces fetched, decoded, clipped and encoded, ahead of the COPY that sends them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::batch::BatchSize;
 use super::clip::Keyed;
 use super::context::Context;
 use super::supply::bytes_in_memory;
@@ -30,9 +32,14 @@ pub(crate) struct BlockLimits {
 
 impl BlockLimits {
     pub(crate) fn of(limits: &Limits) -> Self {
+        Self::within(BatchSize::of(limits))
+    }
+
+    /// Those of an attempt whose batches are `size`.
+    fn within(size: BatchSize) -> Self {
         let fit = |limit: u64| usize::try_from(limit).unwrap_or(usize::MAX).max(1);
         // Rows differ in width, so that a block may miss its aim: a quarter of a batch leaves room for that.
-        Self { rows: fit(limits.batch_rows), bytes: fit(limits.batch_bytes / 4).min(BLOCK_BYTES) }
+        Self { rows: fit(size.rows), bytes: fit(size.bytes / 4).min(BLOCK_BYTES) }
     }
 
     /// Rows that `builder` still takes, at least one: by their width so far, which the first few of a block tell.
@@ -64,32 +71,75 @@ pub(crate) struct SentBlock {
 pub(crate) struct Blocks {
     receiver: mpsc::Receiver<Result<SentBlock>>,
     peeked: Option<SentBlock>,
-    _tasks: JoinSet<()>,
+    ended: bool,
+    tasks: JoinSet<()>,
+}
+
+/// What is known of the next block.
+pub(crate) enum Ahead<'a> {
+    /// It is there.
+    Block(&'a SentBlock),
+    /// There is none: the window is at its end.
+    End,
+    /// It is not made yet.
+    NotYet,
 }
 
 impl Blocks {
     /// The next block without taking it; `None` at the end of the window.
     pub(crate) async fn peek(&mut self) -> Result<Option<&SentBlock>> {
-        if self.peeked.is_none() {
-            self.peeked = self.receiver.recv().await.transpose()?;
-        }
+        self.receive().await?;
         Ok(self.peeked.as_ref())
+    }
+
+    /// The same, if it comes in time.
+    pub(crate) async fn peek_within(&mut self, patience: Duration) -> Result<Ahead<'_>> {
+        // Whatever is received by the end of the time is kept: both waits in there can be given up without a loss.
+        if let Ok(received) = tokio::time::timeout(patience, self.receive()).await {
+            received?;
+        }
+        Ok(match &self.peeked {
+            Some(block) => Ahead::Block(block),
+            None if self.ended => Ahead::End,
+            None => Ahead::NotYet,
+        })
     }
 
     /// The next block; `None` at the end of the window.
     pub(crate) async fn next(&mut self) -> Result<Option<SentBlock>> {
-        match self.peeked.take() {
-            Some(block) => Ok(Some(block)),
-            None => self.receiver.recv().await.transpose(),
+        self.receive().await?;
+        Ok(self.peeked.take())
+    }
+
+    /// Whether it is known that no block is left.
+    pub(crate) fn is_at_end(&self) -> bool {
+        self.ended
+    }
+
+    /// Sees to it that the next block or the end is known.
+    async fn receive(&mut self) -> Result<()> {
+        if self.peeked.is_some() || self.ended {
+            return Ok(());
         }
+        self.peeked = self.receiver.recv().await.transpose()?;
+        if self.peeked.is_none() {
+            // A task that panicked has sent nothing, and its silence must not pass for the end of its pieces.
+            while let Some(done) = self.tasks.join_next().await {
+                done.map_err(|error| {
+                    Error::new(ErrorKind::Internal, "the blocks of a window could not be made").with_source(error)
+                })?;
+            }
+            self.ended = true;
+        }
+        Ok(())
     }
 }
 
-/// Begins to make the blocks of `window`.
-pub(crate) fn of_window(context: &Arc<Context>, window: Window) -> Blocks {
+/// Begins to make the blocks of `window`, of which batches of `size` are to be made.
+pub(crate) fn of_window(context: &Arc<Context>, window: Window, size: BatchSize) -> Blocks {
     let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD);
     let mut tasks = JoinSet::new();
-    if context.spool.is_some() {
+    if context.spool.as_ref().is_some_and(|spool| spool.holds(&window)) {
         let context = Arc::clone(context);
         tasks.spawn(async move { super::spool::send(&context, window, sender).await });
     } else {
@@ -99,7 +149,7 @@ pub(crate) fn of_window(context: &Arc<Context>, window: Window) -> Blocks {
             let (context, pieces, sender) = (Arc::clone(context), Arc::clone(&pieces), sender.clone());
             tasks.spawn(async move {
                 for piece in pieces.iter().skip(lane).step_by(context.pieces_at_once) {
-                    if let Err(error) = send_piece(&context, window, *piece, &sender).await {
+                    if let Err(error) = send_piece(&context, window, size, *piece, &sender).await {
                         // Where the receiver is gone, the window has failed for another reason.
                         let _ = sender.send(Err(error)).await;
                         return;
@@ -108,22 +158,24 @@ pub(crate) fn of_window(context: &Arc<Context>, window: Window) -> Blocks {
             });
         }
     }
-    Blocks { receiver, peeked: None, _tasks: tasks }
+    Blocks { receiver, peeked: None, ended: false, tasks }
 }
 
 async fn send_piece(
     context: &Arc<Context>,
     window: Window,
+    size: BatchSize,
     piece: usize,
     sender: &mpsc::Sender<Result<SentBlock>>,
 ) -> Result<()> {
     let object = context.plan.pieces[piece].object;
+    crate::failpoint::hit("fetch")?;
     let permit = context.memory.take(bytes_in_memory(&context.plan.pieces[piece])).await;
     let mut work = PieceWork {
         decoder: context.supply.decoder(&context.plan.pieces[piece])?,
         encoder: context.encoder(object)?,
         builder: BlockBuilder::new(BLOCK_BYTES),
-        limits: BlockLimits::of(&context.options.limits),
+        limits: BlockLimits::within(size),
         rest: None,
         window,
         context: Arc::clone(context),
@@ -205,6 +257,7 @@ impl PieceWork {
 
     /// Encodes rows from `start` on, as many as the block takes, and keeps the rest.
     fn encode(&mut self, rows: Keyed, start: usize) -> Result<()> {
+        crate::failpoint::hit("encode")?;
         let count = self.limits.room(&self.builder).min(rows.batch.num_rows() - start);
         let name = |column| self.context.supply.column_name(column);
         rows.encode(start, count, &mut self.encoder, &mut self.builder, name)?;
@@ -212,5 +265,23 @@ impl PieceWork {
             self.rest = Some((rows, start + count));
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_panics_is_not_the_end_of_a_window() {
+        let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move {
+            let _sender = sender;
+            panic!("a defect");
+        });
+        let mut blocks = Blocks { receiver, peeked: None, ended: false, tasks };
+        assert_eq!(blocks.peek().await.err().map(|error| error.kind()), Some(ErrorKind::Internal));
+        assert!(!blocks.is_at_end());
     }
 }

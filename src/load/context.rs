@@ -5,10 +5,12 @@ use std::sync::atomic::AtomicBool;
 
 use super::clip::TimeColumn;
 use super::frontier::Frontier;
+use super::shortage::Start;
 use super::spool::Spool;
 use super::statements::Statements;
 use super::stop::Stop;
 use super::supply::Supply;
+use super::team::Team;
 use crate::encode::Encoder;
 use crate::error::Result;
 use crate::ledger::{JobRecord, Run};
@@ -16,6 +18,7 @@ use crate::model::{Event, Observer, Window};
 use crate::options::{Commit, Existing, Options};
 use crate::plan::Plan;
 use crate::pool::{ByteLimit, CpuPool};
+use crate::schema::Shape;
 use crate::target::ConnectSettings;
 
 /// What all workers of a run share.
@@ -25,6 +28,8 @@ pub(crate) struct Context {
     pub(crate) job: JobRecord,
     pub(crate) run: Run,
     pub(crate) statements: Statements,
+    /// The table as the run's first look found it: rows are encoded for it.
+    pub(crate) shape: Shape,
     pub(crate) commit: Commit,
     pub(crate) plan: Plan,
     pub(crate) supply: Arc<Supply>,
@@ -38,6 +43,8 @@ pub(crate) struct Context {
     pub(crate) observer: Arc<dyn Observer>,
     pub(crate) stop: Stop,
     pub(crate) frontier: Frontier,
+    pub(crate) team: Team,
+    pub(crate) start: Start,
     /// Set when a worker failed for good: the others end after their windows.
     pub(crate) halted: AtomicBool,
 }

@@ -72,7 +72,8 @@ pub async fn inspect(input: impl Into<Input>, options: &Options) -> Result<Inspe
     let (pool, memory) = (CpuPool::try_new(threads)?, ByteLimit::new(options.limits.memory_bytes));
     let time = time_column.map(|_| (kind, options.zone.clone()));
     let range = Range::default();
-    let profiler = Profiler { supply: &supply, time, range, pool: &pool, memory: &memory, at_once: threads + 1 };
+    let (at_once, pieces_max) = (threads + 1, options.limits.pieces);
+    let profiler = Profiler { supply: &supply, time, range, pool: &pool, memory: &memory, at_once, pieces_max };
     let profile = profiler.run().await?;
     let span = profile.pieces.iter().filter_map(|piece| piece.keys).reduce(KeySpan::union);
     let mut rows = vec![0; supply.objects.len()];

@@ -1,22 +1,39 @@
 //! The engine: everything meets here. Profile and plan, then workers that claim, clear, load and try again.
 
+mod accept;
+mod aftermath;
+mod backoff;
+mod batch;
 mod blocks;
+mod change;
+mod clear;
 mod clip;
 mod context;
+mod crew;
 mod custom;
+mod enter;
+mod finish;
 mod frontier;
 mod inspect;
 mod layout;
+mod lease;
+mod persist;
 mod prepare;
 mod profile;
 mod proposal;
+mod remains;
+mod rights;
 mod run;
 mod settings;
+mod shortage;
 mod spool;
 mod statements;
 mod stop;
 mod supply;
+mod takeover;
+mod team;
 mod undo;
+mod watch;
 mod window;
 mod worker;
 
@@ -56,7 +73,14 @@ pub struct Backfill {
 impl Backfill {
     /// A backfill of `input` into the table that `options` names.
     pub fn new(target: ConnectSettings, input: impl Into<Input>, options: Options) -> Self {
+        let target = target.with_statement_timeout(options.limits.statement_timeout);
         Self { target, input: input.into(), options }
+    }
+
+    /// The same, whose sessions tell `observer` what they wait for.
+    fn watched_by(&self, observer: &Arc<dyn Observer>) -> Self {
+        let target = self.target.clone().with_observer(Arc::clone(observer));
+        Self { target, input: self.input.clone(), options: self.options.clone() }
     }
 
     /// What [`Backfill::load`] would do. Touches nothing.
@@ -66,9 +90,10 @@ impl Backfill {
     /// Whatever would keep the load from starting.
     pub async fn plan(&self, observer: impl Observer + 'static) -> Result<Proposal> {
         let observer: Arc<dyn Observer> = Arc::new(observer);
-        let opening = prepare::open(self, &observer).await?;
-        let prepared = prepare::plan(self, opening, None, &observer).await?;
-        proposal::of(self, &prepared).await
+        let backfill = self.watched_by(&observer);
+        let opening = prepare::open(&backfill, &observer).await?;
+        let prepared = prepare::plan(&backfill, opening, prepare::Purpose::Proposal, &observer).await?;
+        proposal::of(&backfill, &prepared).await
     }
 
     /// Loads what is not loaded yet. Running it again resumes, and after the last window does nothing.
@@ -79,7 +104,8 @@ impl Backfill {
     ///
     /// The first failure that trying again could not mend. What was loaded stays, and the job can be resumed.
     pub async fn load(&self, observer: impl Observer + 'static, stop: &Stop) -> Result<Summary> {
-        Box::pin(run::load(self, Arc::new(observer), stop.clone())).await
+        let observer: Arc<dyn Observer> = Arc::new(observer);
+        Box::pin(run::load(&self.watched_by(&observer), observer, stop.clone())).await
     }
 }
 

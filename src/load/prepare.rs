@@ -9,18 +9,20 @@ use super::Backfill;
 use super::clip::TimeColumn;
 use super::layout::{Layout, Route};
 use super::profile::{Profile, Profiler};
+use super::rights::{self, Fed};
 use super::settings;
 use super::statements::Statements;
 use super::supply::{Listing, Supply};
 use crate::encode::CopyFormat;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::JobRecord;
 use crate::model::datetime::MICROS_PER_DAY;
 use crate::model::{Event, KeyKind, KeySpan, Observer, TimeKey, Zone};
 use crate::options::{Bound, Commit, Options, WindowSize};
 use crate::plan::{Grid, Plan, Range};
 use crate::pool::{ByteLimit, CpuPool};
 use crate::schema::{Mapping, ObjectColumns, PgKind, Table};
-use crate::target::{Session, describe};
+use crate::target::{Lacking, Session, describe};
 
 /// Target and source as they were found, before any object is opened.
 pub(crate) struct Opening {
@@ -46,9 +48,24 @@ pub(crate) struct Prepared {
     pub(crate) range: Range,
     pub(crate) profile: ProfileFacts,
     pub(crate) plan: Plan,
+    /// What the windows were drawn on; `None` without a time column.
+    pub(crate) grid: Option<Grid>,
+    /// Rights that the role lacks; only a proposal gets so far without them.
+    pub(crate) lacking: Option<Lacking>,
     pub(crate) pool: CpuPool,
     pub(crate) memory: ByteLimit,
     pub(crate) threads: usize,
+}
+
+/// What a plan is for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Purpose<'a> {
+    /// To be looked at.
+    Proposal,
+    /// A job that is not in the ledger yet.
+    Beginning,
+    /// A job that was begun: it keeps its range, and the grid of its windows.
+    Resumption(&'a JobRecord),
 }
 
 /// What remains of a profile once its pieces are planned.
@@ -66,9 +83,12 @@ const READS_BEFORE_SPOOL: u64 = 3;
 pub(crate) async fn open(backfill: &Backfill, observer: &Arc<dyn Observer>) -> Result<Opening> {
     let options = &backfill.options;
     observer.observe(&preparing("connecting"));
-    let session = Session::open(&backfill.target).await?;
+    let session = Session::open_when_ready(&backfill.target, options.limits.retry_for).await?;
     session.require_version().await?;
-    let table = describe(&session, &options.table).await?;
+    let table = match describe(&session, &options.table).await {
+        Ok(table) => table,
+        Err(error) => return Err(rights::explain(&session, &options.table, error).await),
+    };
     let kind = options.time_column.as_deref().map(|name| key_kind(&table, name)).transpose()?;
     observer.observe(&preparing("listing the source"));
     let listing = Listing::of(&backfill.input).await?;
@@ -100,42 +120,43 @@ fn key_kind(table: &Table, name: &str) -> Result<KeyKind> {
 }
 
 /// Opens, maps and profiles the source, and draws windows.
-///
-/// A job that was begun keeps its range: `begun` is that of the ledger.
 pub(crate) async fn plan(
     backfill: &Backfill,
     opening: Opening,
-    begun: Option<Range>,
+    purpose: Purpose<'_>,
     observer: &Arc<dyn Observer>,
 ) -> Result<Prepared> {
     let Opening { session, table, kind, job, settings, listing } = opening;
     let options = &backfill.options;
-    let range = match begun {
-        Some(range) => range,
-        None => range(options, kind)?,
+    let range = match purpose {
+        Purpose::Resumption(begun) => Range { from: begun.range.0.map(TimeKey), until: begun.range.1.map(TimeKey) },
+        Purpose::Proposal | Purpose::Beginning => range(options, kind)?,
     };
     observer.observe(&preparing("opening the source"));
     let (supply, columns) = listing.open(&options.csv).await?;
     let time_column = options.time_column.as_deref();
     let (route, layouts) = map(&table, &columns, options)?;
+    // Before the source is read: a person who has to ask for rights should not wait for that.
+    let lacking = lacking(&session, &table, options, &route, purpose).await?;
     let time_position = layouts.first().and_then(|layout| layout.time);
     let supply = Arc::new(supply.with_layouts(layouts));
     let threads = options.limits.threads.unwrap_or_else(cores);
     let (pool, memory) = (CpuPool::try_new(threads)?, ByteLimit::new(options.limits.memory_bytes));
     observer.observe(&preparing("profiling the source"));
     let time = kind.map(|kind| (kind, options.zone.clone()));
-    let profiler = Profiler { supply: &supply, time, range, pool: &pool, memory: &memory, at_once: threads + 1 };
+    let (at_once, pieces_max) = (threads + 1, options.limits.pieces);
+    let profiler = Profiler { supply: &supply, time, range, pool: &pool, memory: &memory, at_once, pieces_max };
     let profile = profiler.run().await?;
-    let (facts, plan) = draw(options, &table, kind, range, profile)?;
+    let (facts, grid, plan) = draw(options, &table, kind, range, purpose, profile)?;
     let statements =
         Statements::new(&table, &route.columns, time_column.zip(kind), options.scope.clone(), route.format);
     let time =
         kind.zip(time_position).map(|(kind, position)| TimeColumn { position, kind, zone: options.zone.clone() });
-    // A row that a trigger moves out of its window would not be found there by a clear: then nothing may be left to clear.
-    let clearable = table.has_xmin() && table.rewriting_triggers.is_empty();
-    let commit = if clearable { options.commit } else { Commit::Window };
     Ok(Prepared {
+        commit: commit(&table, options),
         range,
+        grid,
+        lacking,
         session,
         table,
         job,
@@ -144,13 +165,36 @@ pub(crate) async fn plan(
         route,
         statements,
         time,
-        commit,
         plan,
         pool,
         memory,
         threads,
         profile: facts,
     })
+}
+
+/// What one transaction holds.
+pub(crate) fn commit(table: &Table, options: &Options) -> Commit {
+    // Where a clear might miss a row, nothing may be left to clear.
+    if table.is_clearable() { options.commit } else { Commit::Window }
+}
+
+/// Rights that the role lacks, where this is to be known by now: a resumption has asked before.
+async fn lacking(
+    session: &Session,
+    table: &Table,
+    options: &Options,
+    route: &Route,
+    purpose: Purpose<'_>,
+) -> Result<Option<Lacking>> {
+    if matches!(purpose, Purpose::Resumption(_)) {
+        return Ok(None);
+    }
+    let fed = Fed { hashed: route.hashed_columns(), unhashed: route.unhashed_columns() };
+    match (purpose, rights::lacking(session, table, options, fed, false).await?) {
+        (Purpose::Beginning, Some(lacking)) => Err(lacking.into_error()),
+        (_, lacking) => Ok(lacking),
+    }
 }
 
 /// One per core.
@@ -236,21 +280,33 @@ fn draw(
     table: &Table,
     kind: Option<KeyKind>,
     range: Range,
+    purpose: Purpose<'_>,
     profile: Profile,
-) -> Result<(ProfileFacts, Plan)> {
+) -> Result<(ProfileFacts, Option<Grid>, Plan)> {
     let span = profile.pieces.iter().filter_map(|piece| piece.keys).reduce(KeySpan::union);
     let facts = ProfileFacts { rows: profile.rows, ascending: profile.ascending, span };
     let Some(kind) = kind else {
-        return Ok((facts, Plan::over_pieces(profile.pieces)));
+        return Ok((facts, None, Plan::over_pieces(profile.pieces)));
+    };
+    let recorded = match purpose {
+        Purpose::Resumption(job) => Some(settings::recorded_grid(&job.grid, kind).ok_or_else(|| no_grid(job))?),
+        Purpose::Proposal | Purpose::Beginning => None,
     };
     let bytes = profile.pieces.iter().map(|piece| piece.bytes).sum();
-    let bounds = match options.window {
-        WindowSize::Auto => partition_bounds(table, options, kind)?,
-        _ => Vec::new(),
+    let grid = match (recorded, options.window) {
+        (Some(grid), _) => grid,
+        (None, size @ WindowSize::Auto) => {
+            Grid::try_new(size, kind, partition_bounds(table, options, kind)?, span, bytes)?
+        }
+        (None, size) => Grid::try_new(size, kind, Vec::new(), span, bytes)?,
     };
-    let grid = Grid::try_new(options.window, kind, bounds, span, bytes)?;
     let range = if options.window == WindowSize::Auto { within_source(range, span) } else { range };
-    Ok((facts, Plan::over_time(profile.pieces, kind, range, &grid, options.limits.windows)?))
+    let plan = Plan::over_time(profile.pieces, kind, range, &grid, options.limits.windows)?;
+    Ok((facts, Some(grid), plan))
+}
+
+fn no_grid(job: &JobRecord) -> Error {
+    Error::new(ErrorKind::Internal, format!("the ledger holds no grid for the windows of job {}", job.name))
 }
 
 /// A window that nobody asked for by its width does not reach beyond the source's own rows: what stands there is no concern
@@ -294,6 +350,10 @@ impl Prepared {
     pub(crate) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let table = &self.table.name;
+        if let Some(lacking) = &self.lacking {
+            let grants = lacking.grants().replace('\n', " ");
+            warnings.push(format!("a load would be refused, for {}: {grants}", lacking.phrase()));
+        }
         let indexed = |name: &&str| self.table.indexed.iter().any(|column| column == name);
         if let Some(time) = self.statements.time_column().filter(|name| self.table.has_xmin() && !indexed(name)) {
             warnings.push(format!(
@@ -318,6 +378,15 @@ impl Prepared {
             warnings.push(format!(
                 "rows of {table} carry no transaction id: each window is one transaction, and undo is not possible"
             ));
+        }
+        if self.table.row_security {
+            warnings.push(format!(
+                "row-level security binds this role: each window is one transaction, and rows of {table} that its policies \
+                 hide are not seen by --existing, verify and undo"
+            ));
+        }
+        if self.table.insert_rules && self.table.takes_copy {
+            warnings.push(format!("the rules of {table} for inserts are not applied: COPY passes them by"));
         }
         if self.table.unlogged {
             warnings

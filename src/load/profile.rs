@@ -9,7 +9,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::clip::TimeColumn;
 use super::layout::Layout;
 use super::supply::{DetailKind, Supply, bytes_in_memory};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::format::csv::{self, Dialect, PieceProfile, Seams};
 use crate::format::parquet::{Metadata, RowGroupKeys, key_spans};
 use crate::model::{Extent, KeyKind, KeySpan, Piece, Rows, SourceRows, TimeKey, Zone};
@@ -34,6 +34,8 @@ pub(crate) struct Profiler<'a> {
     pub(crate) memory: &'a ByteLimit,
     /// Chunks, pieces or row groups worked on at once.
     pub(crate) at_once: usize,
+    /// The most pieces that the source may have: all are kept in memory.
+    pub(crate) pieces_max: usize,
 }
 
 /// Bytes of a CSV piece: small enough for several in memory, large enough that requests and seams cost nothing.
@@ -50,7 +52,8 @@ impl Profiler<'_> {
     ///
     /// # Errors
     ///
-    /// The first object that cannot be read, or whose time cannot be understood, with its place.
+    /// The first object that cannot be read, or whose time cannot be understood, with its place;
+    /// [`ErrorKind::Limit`] if there are too many pieces.
     pub(crate) async fn run(&self) -> Result<Profile> {
         let mut profile = Profile { ascending: true, ..Profile::default() };
         let mut newest: Option<TimeKey> = None;
@@ -63,6 +66,9 @@ impl Profiler<'_> {
                 if let Some(keys) = piece.keys {
                     profile.ascending &= ascending && newest.is_none_or(|newest| newest <= keys.min);
                     newest = newest.max(Some(keys.max));
+                }
+                if profile.pieces.len() == self.pieces_max {
+                    return Err(too_many(self.pieces_max));
                 }
                 profile.pieces.push(piece);
             }
@@ -86,6 +92,10 @@ impl Profiler<'_> {
     /// Where the pieces of a CSV object begin and end.
     async fn seams(&self, object: u32, dialect: &Arc<Dialect>, body: u64) -> Result<Vec<Bytes<u64>>> {
         let held = &self.supply.objects[object as usize]; // usize has at least 32 bits
+        if (1..=CHUNK_BYTES).contains(&held.bytes.saturating_sub(body)) {
+            // One chunk is one piece: there is no seam to look for, and a small object is read once less.
+            return Ok(std::iter::once(body..held.bytes).collect());
+        }
         let chunks = (body..held.bytes).step_by(usize::try_from(CHUNK_BYTES).unwrap_or(usize::MAX));
         let survey = |start: u64| async move {
             let end = (start + CHUNK_BYTES).min(held.bytes);
@@ -214,6 +224,11 @@ impl Profiler<'_> {
         (piece.rows, piece.keys, piece.unkeyed) = (scan.rows.all, scan.span, scan.rows.unkeyed);
         Ok((piece, scan.rows, scan.ascending))
     }
+}
+
+fn too_many(pieces_max: usize) -> Error {
+    Error::new(ErrorKind::Limit, format!("the source has more than {pieces_max} pieces"))
+        .with_hint("load it in several jobs, each over some of the objects; many small objects are better joined first")
 }
 
 /// Position and name of the time column in the records of an object.

@@ -140,7 +140,7 @@ fn windows(prepared: &Prepared) -> Vec<ProposedWindow> {
         window: planned.window.display(prepared.plan.kind),
         rows: whole(planned.rows),
         bytes: whole(planned.bytes),
-        pieces: prepared.plan.pieces_of(&planned.window).len(),
+        pieces: planned.pieces,
     };
     prepared.plan.windows.iter().map(window).collect()
 }

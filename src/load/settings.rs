@@ -1,12 +1,13 @@
-//! The settings that decide which rows a job loads: kept in the ledger, compared on resume.
+//! The settings that decide which rows a job loads, and in which windows: kept in the ledger, compared on resume.
 
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::supply::Input;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Object;
+use crate::model::{KeyKind, Object, Piece};
 use crate::options::{Commit, Existing, Options, WindowSize};
+use crate::plan::Grid;
 use crate::schema::TableName;
 
 /// The settings of a job that a resume must share, each under the name of its option.
@@ -98,56 +99,47 @@ pub(crate) fn check(job: &str, recorded: &Value, wanted: &Value) -> Result<()> {
         )))
 }
 
-/// Refuses a resume over objects that are not those that the job was planned from.
-///
-/// # Errors
-///
-/// [`ErrorKind::Changed`] that names what was added, changed or has vanished.
-pub(crate) fn check_objects(job: &str, recorded: &[(String, u64, String)], found: &[Object]) -> Result<()> {
-    let mut differences = Vec::new();
-    for (uri, bytes, version) in recorded {
-        match found.binary_search_by(|object| object.uri.cmp(uri)) {
-            Err(_) => differences.push(format!("{uri} has vanished")),
-            Ok(place) if (found[place].bytes, &found[place].version) != (*bytes, version) => {
-                differences.push(format!("{uri} has changed"));
-            }
-            Ok(_) => {}
-        }
+/// The grid of a job's windows, for the ledger: a source that grows must not change the width of windows.
+pub(crate) fn grid(grid: Option<&Grid>) -> Value {
+    match grid {
+        None => Value::Null,
+        Some(Grid::Even { origin, width }) => json!({ "origin": origin, "width": width }),
+        Some(Grid::Months { months, .. }) => json!({ "months": months }),
+        Some(Grid::Bounds(bounds)) => json!({ "bounds": bounds }),
     }
-    let known = |object: &Object| recorded.binary_search_by(|(uri, ..)| uri.cmp(&object.uri)).is_ok();
-    differences.extend(found.iter().filter(|object| !known(object)).map(|object| format!("{} is new", object.uri)));
-    if differences.is_empty() {
-        return Ok(());
-    }
-    let shown = differences.iter().take(DIFFERENCES_SHOWN).cloned().collect::<Vec<_>>().join("; ");
-    let more = differences.len().saturating_sub(DIFFERENCES_SHOWN);
-    let more = if more > 0 { format!("; and {more} more") } else { String::new() };
-    Err(Error::new(ErrorKind::Changed, format!("the source of job {job} is not what it was: {shown}{more}")).with_hint(
-        format!(
-            "put the source back as it was to resume; new objects are loaded by a job of their own (--job), and \
-         `pgbackfill undo {job}` takes back what this one loaded"
-        ),
-    ))
 }
 
-/// Differences that a message names before it just counts them.
-const DIFFERENCES_SHOWN: usize = 5;
+/// The same, read from the ledger.
+pub(crate) fn recorded_grid(recorded: &Value, kind: KeyKind) -> Option<Grid> {
+    let number = |name: &str| recorded[name].as_i64();
+    if let Some(months) = number("months") {
+        return Some(Grid::Months { kind, months: u32::try_from(months).ok()? });
+    }
+    if let Some(bounds) = recorded["bounds"].as_array() {
+        return Some(Grid::Bounds(bounds.iter().map(Value::as_i64).collect::<Option<_>>()?));
+    }
+    Some(Grid::Even { origin: number("origin")?, width: number("width").filter(|width| *width > 0)? })
+}
 
-/// The fingerprint of objects that may hold a window's rows.
-pub(crate) fn fingerprint<'a>(objects: impl Iterator<Item = &'a Object>) -> [u8; 16] {
-    let lines: Vec<String> =
-        objects.map(|object| format!("{}\n{}\n{}\n", object.uri, object.bytes, object.version)).collect();
-    xxh3_128(lines.concat().as_bytes()).to_be_bytes()
+/// The fingerprint of an object. That of a window is the sum of those of the objects that may hold its rows.
+pub(crate) fn fingerprint(object: &Object) -> u128 {
+    xxh3_128(identity(object).as_bytes())
+}
+
+/// The fingerprint of a run of pieces, which tells that run from every other, wherever it stands in the source.
+pub(crate) fn fingerprint_of_pieces<'a>(pieces: impl Iterator<Item = (&'a Object, &'a Piece)>) -> [u8; 16] {
+    let line = |(object, piece): (&Object, &Piece)| format!("{}{:?}\n", identity(object), piece.extent);
+    xxh3_128(pieces.map(line).collect::<String>().as_bytes()).to_be_bytes()
+}
+
+fn identity(object: &Object) -> String {
+    format!("{}\n{}\n{}\n", object.uri, object.bytes, object.version)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Format;
-
-    fn object(uri: &str, version: &str) -> Object {
-        Object { uri: uri.into(), bytes: 7, version: version.into(), format: Format::Csv, path_columns: Vec::new() }
-    }
+    use crate::model::{Extent, Format};
 
     #[test]
     fn every_difference_in_settings_is_named() {
@@ -160,10 +152,36 @@ mod tests {
     }
 
     #[test]
-    fn objects_that_changed_vanished_or_came_are_named() {
-        let recorded = [("a".into(), 7, "1".into()), ("b".into(), 7, "1".into())];
-        assert!(check_objects("j", &recorded, &[object("a", "1"), object("b", "1")]).is_ok());
-        let text = check_objects("j", &recorded, &[object("b", "2"), object("c", "1")]).unwrap_err().to_string();
-        assert!(text.contains("a has vanished; b has changed; c is new"), "{text}");
+    fn a_grid_survives_the_ledger() {
+        let kind = KeyKind::Date;
+        let grids = [
+            Grid::Even { origin: -2, width: 7 },
+            Grid::Months { kind, months: 3 },
+            Grid::Bounds(vec![i64::MIN, 0, i64::MAX]),
+        ];
+        for each in grids {
+            let recorded = serde_json::from_str(&grid(Some(&each)).to_string()).unwrap();
+            assert_eq!(recorded_grid(&recorded, kind), Some(each));
+        }
+        assert_eq!(recorded_grid(&grid(None), kind), None);
+    }
+
+    #[test]
+    fn pieces_of_one_object_are_told_apart() {
+        let object = Object {
+            uri: "a".into(),
+            bytes: 7,
+            version: "1".into(),
+            format: Format::Csv,
+            path_columns: Vec::new(),
+            file: None,
+        };
+        let piece = |start| {
+            let extent = Extent::Bytes { start, end: 7, first_record: 1 };
+            Piece { object: 0, extent, rows: 1, bytes: 1, keys: None, unkeyed: 0 }
+        };
+        let of = |start| fingerprint_of_pieces([(&object, &piece(start))].into_iter());
+        assert_eq!(of(0), of(0));
+        assert_ne!(of(0), of(1));
     }
 }

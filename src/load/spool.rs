@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use arrow_array::UInt32Array;
@@ -29,11 +30,13 @@ use crate::pool::{ByteLimit, CpuPool};
 /// Blocks of all windows, in a temporary file.
 pub(crate) struct Spool {
     file: Arc<Mutex<SpoolFile>>,
+    /// Of every window that was open when it was filled.
     chunks: HashMap<Window, Vec<Chunk>>,
 }
 
 struct SpoolFile {
     file: File,
+    folder: PathBuf,
     bytes: u64,
     bytes_max: u64,
 }
@@ -67,9 +70,12 @@ impl Spool {
     ///
     /// [`ErrorKind::Limit`] if they take more disk than the limit.
     pub(crate) async fn fill(pass: Pass<'_>) -> Result<Self> {
-        let file = SpoolFile { file: temporary_file(pass.limits)?, bytes: 0, bytes_max: pass.limits.spool_bytes };
-        let mut spool = Self { file: Arc::new(Mutex::new(file)), chunks: HashMap::new() };
-        let pieces = pieces_of(pass.plan, pass.open);
+        let folder = pass.limits.spool_folder.clone().unwrap_or_else(std::env::temp_dir);
+        let file = temporary_file(&folder)?;
+        let file = SpoolFile { file, folder, bytes: 0, bytes_max: pass.limits.spool_bytes };
+        let chunks = pass.open.iter().map(|window| (*window, Vec::new())).collect();
+        let mut spool = Self { file: Arc::new(Mutex::new(file)), chunks };
+        let pieces = pass.plan.pieces_of_any(pass.open);
         let lane_bytes = pass.memory.bytes_max() / 4 / pass.lanes.max(1) as u64; // usize has at most 64 bits
         let parting = Arc::new(Parting {
             windows: pass.open.to_vec(),
@@ -78,8 +84,8 @@ impl Spool {
             bytes_max: lane_bytes,
         });
         let lane = |number: usize| {
-            let (pieces, parting, file) = (pieces.clone(), Arc::clone(&parting), Arc::clone(&spool.file));
-            lane(&pass, pieces.into_iter().skip(number).step_by(pass.lanes), parting, file)
+            let (pieces, parting, file) = (&pieces, Arc::clone(&parting), Arc::clone(&spool.file));
+            lane(&pass, pieces.iter().copied().skip(number).step_by(pass.lanes), parting, file)
         };
         let lanes = futures_util::future::try_join_all((0..pass.lanes).map(lane)).await?;
         for (window, chunk) in lanes.into_iter().flatten() {
@@ -87,23 +93,23 @@ impl Spool {
         }
         Ok(spool)
     }
+
+    /// Whether it holds all rows of `window`: one that was opened again since it was filled is read from its pieces.
+    pub(crate) fn holds(&self, window: &Window) -> bool {
+        self.chunks.contains_key(window)
+    }
 }
 
-fn pieces_of(plan: &Plan, open: &[Window]) -> Vec<usize> {
-    let mut pieces: Vec<usize> = open.iter().flat_map(|window| plan.pieces_of(window)).collect();
-    pieces.sort_unstable();
-    pieces.dedup();
-    pieces
-}
-
-fn temporary_file(limits: &Limits) -> Result<File> {
-    let folder = limits.spool_folder.clone().unwrap_or_else(std::env::temp_dir);
-    tempfile::tempfile_in(&folder).map_err(|error| {
+fn temporary_file(folder: &Path) -> Result<File> {
+    tempfile::tempfile_in(folder).map_err(|error| {
         Error::new(ErrorKind::Limit, format!("make a temporary file in {}", folder.display()))
             .with_source(error)
-            .with_hint("choose a folder with room for the source: --spool-folder, or TMPDIR")
+            .with_hint(OTHER_FOLDER)
     })
 }
+
+const OTHER_FOLDER: &str = "choose a folder with room for the source, that this user may write to: --spool-folder, or \
+                            TMPDIR; then the same command again resumes the job";
 
 /// One pass over some of the pieces: blocks by position of their window.
 async fn lane(
@@ -164,14 +170,19 @@ impl SpoolFile {
         let offset = self.bytes;
         self.bytes += bytes.len() as u64; // usize has at most 64 bits
         if self.bytes > self.bytes_max {
-            return Err(Error::new(ErrorKind::Limit, format!("the spool takes more than {} bytes", self.bytes_max))
-                .with_hint("give it more (--spool-bytes), sort the source by time, or load it in shorter ranges"));
+            let (folder, bytes_max) = (self.folder.display(), self.bytes_max);
+            return Err(Error::new(
+                ErrorKind::Limit,
+                format!("the spool in {folder} takes more than {bytes_max} bytes"),
+            )
+            .with_hint("give it more (--spool-bytes), sort the source by time, or load it in shorter ranges"));
         }
         let written = self.file.seek(SeekFrom::Start(offset)).and_then(|_| self.file.write_all(bytes));
         written.map_err(|error| {
-            Error::new(ErrorKind::Limit, "write to the spool")
+            let (folder, written) = (self.folder.display(), offset);
+            Error::new(ErrorKind::Limit, format!("write to the spool in {folder}, after {written} bytes"))
                 .with_source(error)
-                .with_hint("choose a folder with room for the source: --spool-folder")
+                .with_hint(OTHER_FOLDER)
         })?;
         Ok(offset)
     }
@@ -228,20 +239,18 @@ struct Parting {
 struct Held {
     builders: HashMap<usize, BlockBuilder>,
     full: Vec<(usize, Block)>,
-    full_bytes: usize,
+    /// What builders and blocks hold, kept as it grows: there may be as many builders as windows.
+    bytes: usize,
 }
 
-impl Held {
-    fn bytes(&self) -> usize {
-        self.full_bytes + self.builders.values().map(BlockBuilder::bytes).sum::<usize>()
-    }
+/// What a builder takes beside its rows, with its place in the map.
+const BUILDER_BYTES: usize = 256;
 
+impl Held {
     /// Finishes the block of `window` if it is full.
     fn cut(&mut self, window: usize, limits: BlockLimits) {
         if let Some(builder) = self.builders.get_mut(&window).filter(|builder| limits.is_full(builder)) {
-            let block = builder.finish();
-            self.full_bytes += block.bytes.len();
-            self.full.push((window, block));
+            self.full.push((window, builder.finish()));
         }
     }
 
@@ -274,7 +283,7 @@ impl PartedPiece {
                 Step::Done => return Ok((self, Made::Done)),
                 Step::Rows(rows) => self.part(rows)?,
             }
-            if self.held.bytes() as u64 >= self.parting.bytes_max {
+            if self.held.bytes as u64 >= self.parting.bytes_max {
                 return Ok((self, Made::Full)); // usize has at most 64 bits
             }
         }
@@ -283,6 +292,7 @@ impl PartedPiece {
     /// Encodes each row into the builder of its window. Rows are first brought together by window, so that each window's rows
     /// are encoded in one go.
     fn part(&mut self, rows: Rows) -> Result<()> {
+        crate::failpoint::hit("spool")?;
         let (keyed, keys) = self.parting.time.key(rows)?;
         let mut order: Vec<(usize, u32)> = Vec::with_capacity(keyed.batch.num_rows());
         for (row, key) in (0_u32..).zip(keys.iter()) {
@@ -307,10 +317,15 @@ impl PartedPiece {
     fn encode(&mut self, rows: &Keyed, window: usize, start: usize, length: usize) -> Result<()> {
         let (mut start, end) = (start, start + length);
         while start < end {
-            let builder = self.held.builders.entry(window).or_insert_with(|| BlockBuilder::new(0));
-            let count = self.parting.block.room(builder).min(end - start);
+            let Held { builders, bytes, .. } = &mut self.held;
+            let builder = builders.entry(window).or_insert_with(|| {
+                *bytes += BUILDER_BYTES;
+                BlockBuilder::new(0)
+            });
+            let (before, count) = (builder.bytes(), self.parting.block.room(builder).min(end - start));
             let name = |column| self.supply.column_name(column);
             rows.encode(start, count, &mut self.encoder, builder, name)?;
+            *bytes += builder.bytes() - before;
             self.held.cut(window, self.parting.block);
             start += count;
         }

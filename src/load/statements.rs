@@ -17,6 +17,8 @@ pub(crate) struct Statements {
     scope: Option<String>,
     format: CopyFormat,
     staged: bool,
+    /// Triggers that may change rows once they are stored.
+    followed: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +45,7 @@ impl Statements {
             scope,
             format,
             staged: !table.takes_copy,
+            followed: table.has_xmin() && !table.following_triggers.is_empty(),
         }
     }
 
@@ -57,12 +60,23 @@ impl Statements {
             scope: job.scope.clone(),
             format,
             staged: false,
+            followed: false,
         }
     }
 
     /// The time column's name, if there is one.
     pub(crate) fn time_column(&self) -> Option<&str> {
         self.time.as_ref().map(|time| time.name.as_str())
+    }
+
+    /// The time column and what it holds, if there is one.
+    pub(crate) fn time(&self) -> Option<(&str, KeyKind)> {
+        self.time.as_ref().map(|time| (time.name.as_str(), time.kind))
+    }
+
+    /// The table, as SQL spells it.
+    pub(crate) fn table(&self) -> &str {
+        &self.table
     }
 
     /// The COPY of a batch.
@@ -94,16 +108,50 @@ impl Statements {
         format!("delete from {} where {}", self.table, self.predicate(window, written_by))
     }
 
+    /// Counts the rows in `window` that the given transactions wrote.
+    pub(crate) fn count(&self, window: &Window, written_by: &[u64]) -> String {
+        format!("select count(*) from {} where {}", self.table, self.predicate(window, Some(written_by)))
+    }
+
     /// Whether `window` holds a row within the scope. Without a time column the window is the whole table.
     pub(crate) fn occupied(&self, window: &Window) -> String {
         format!("select exists (select from {} where {})", self.table, self.predicate(window, None))
     }
 
-    fn predicate(&self, window: &Window, written_by: Option<&[u64]>) -> String {
-        let time = match (window, &self.time) {
+    /// Deletes rows that the given transactions wrote, wherever a trigger has moved them.
+    pub(crate) fn delete_anywhere(&self, written_by: &[u64]) -> String {
+        format!("delete from {} where xmin = any ({})", self.table, xid_array(written_by))
+    }
+
+    /// Counts rows that the given transactions wrote: those in `window`, or wherever they are.
+    pub(crate) fn count_written(&self, window: Option<&Window>, written_by: &[u64]) -> String {
+        let rows = match window {
+            Some(window) => self.predicate(window, Some(written_by)),
+            None => format!("xmin = any ({})", xid_array(written_by)),
+        };
+        format!("select count(*) from {} where {rows}", self.table)
+    }
+
+    /// Counts rows in `window` that the transaction that asks wrote.
+    pub(crate) fn count_own(&self, window: &Window) -> String {
+        let time = self.time_predicate(window).map_or_else(String::new, |time| format!("{time} and "));
+        format!("select count(*) from {} where {time}xmin = pg_current_xact_id()::xid", self.table)
+    }
+
+    /// The table as SQL spells it, where triggers may change rows once they are stored.
+    pub(crate) fn followed_table(&self) -> Option<&str> {
+        self.followed.then_some(self.table.as_str())
+    }
+
+    fn time_predicate(&self, window: &Window) -> Option<String> {
+        match (window, &self.time) {
             (Window::Time { start, end }, Some(time)) => Some(time_predicate(&time.name, time.kind, *start, *end)),
             _ => None,
-        };
+        }
+    }
+
+    fn predicate(&self, window: &Window, written_by: Option<&[u64]>) -> String {
+        let time = self.time_predicate(window);
         let rows = match written_by {
             Some(xids) => Some(format!("xmin = any ({})", xid_array(xids))),
             None => self.scope.as_ref().map(|scope| format!("({scope})")),

@@ -39,7 +39,8 @@ pub(crate) struct Listing {
 
 enum Reader {
     Files(Objects),
-    Custom(Arc<dyn Source>, Vec<Part>),
+    /// With the source's own number of each object's part.
+    Custom(Arc<dyn Source>, Vec<u64>),
 }
 
 /// The source as the engine uses it.
@@ -61,7 +62,7 @@ pub(crate) enum DetailKind {
     /// The dialect as it holds for the object, its column names, and the offset of its first record.
     Csv {
         dialect: Arc<Dialect>,
-        names: Vec<String>,
+        names: Arc<[String]>,
         body: u64,
     },
     Parquet(Metadata),
@@ -84,69 +85,84 @@ impl Listing {
                 let (reader, objects) = source::list(patterns, source::Limits::default()).await?;
                 Ok(Self { objects, reader: Reader::Files(reader) })
             }
-            Input::Custom(custom) => {
-                let uri = |part: &Part| format!("{}#{}", custom.name(), part.number);
-                let mut parts = custom.parts()?;
-                parts.sort_by_cached_key(uri);
-                let object = |part: &Part| Object {
-                    uri: uri(part),
-                    bytes: part.bytes,
-                    version: part.version.clone(),
-                    format: Format::Custom,
-                    path_columns: Vec::new(),
-                };
-                let objects = parts.iter().map(object).collect();
-                Ok(Self { objects, reader: Reader::Custom(Arc::clone(custom), parts) })
-            }
+            Input::Custom(custom) => Self::of_parts(Arc::clone(custom)),
         }
+    }
+
+    fn of_parts(custom: Arc<dyn Source>) -> Result<Self> {
+        let object = |part: Part| Object {
+            uri: format!("{}#{}", custom.name(), part.number),
+            bytes: part.bytes,
+            version: part.version,
+            format: Format::Custom,
+            path_columns: Vec::new(),
+            file: None,
+        };
+        let numbered = |part: Part| (part.number, object(part));
+        let mut listed: Vec<(u64, Object)> = custom.parts()?.into_iter().map(numbered).collect();
+        listed.sort_unstable_by(|(_, one), (_, two)| one.uri.cmp(&two.uri));
+        if let Some(twice) = listed.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(Error::new(ErrorKind::Source, "is listed twice")
+                .at_object(twice[0].1.uri.clone())
+                .with_hint("each part of a source has a number of its own"));
+        }
+        let (numbers, objects) = listed.into_iter().unzip();
+        Ok(Self { objects, reader: Reader::Custom(custom, numbers) })
     }
 
     /// Opens every object: its header or footer tells its columns.
     pub(crate) async fn open(self, options: &CsvOptions) -> Result<(Supply, Vec<ObjectColumns>)> {
-        let dialect = dialect(options)?;
-        let opened: Vec<(DetailKind, ObjectColumns)> = stream::iter(&self.objects)
-            .map(|object| self.open_one(object, &dialect, options))
-            .buffered(OPENED_AT_ONCE)
-            .try_collect()
-            .await?;
-        let (details, columns) = share_layouts(opened);
+        let (details, columns) = match &self.reader {
+            Reader::Files(reader) => open_files(reader, &self.objects, options).await?,
+            Reader::Custom(custom, _) => open_custom(custom.as_ref(), &self.objects),
+        };
         Ok((Supply { objects: self.objects, reader: self.reader, details, layouts: Vec::new() }, columns))
     }
+}
 
-    async fn open_one(
-        &self,
-        object: &Object,
-        dialect: &Dialect,
-        options: &CsvOptions,
-    ) -> Result<(DetailKind, ObjectColumns)> {
-        let path_columns = object.path_columns.iter().map(|(name, _)| name.clone()).collect();
-        let describe = |columns| ObjectColumns { object: object.uri.clone(), columns, path_columns };
-        match &self.reader {
-            Reader::Custom(custom, _) => {
-                let schema = custom.schema();
-                let columns = schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone()));
-                Ok((DetailKind::Custom, describe(columns.collect())))
-            }
-            Reader::Files(reader) if object.format == Format::Parquet => {
-                let metadata = read_footer(reader, object).await?;
-                let columns = metadata.columns();
-                Ok((DetailKind::Parquet(metadata), describe(columns)))
-            }
-            Reader::Files(reader) => {
-                let header = read_header(reader, object, dialect).await?;
-                if header.columns == 0 {
-                    return Ok((DetailKind::Empty, describe(Vec::new())));
-                }
-                let names = match &options.columns {
-                    Some(names) => names.clone(),
-                    None => header.names,
-                };
-                let columns = names.iter().map(|name| (name.clone(), DataType::Utf8)).collect();
-                let kind = DetailKind::Csv { dialect: header.dialect, names, body: header.body };
-                Ok((kind, describe(columns)))
-            }
-        }
+/// What is in the objects, and each set of columns that some of them have.
+type Opened = (Vec<Detail>, Vec<ObjectColumns>);
+
+/// Parts of one source have the same columns.
+fn open_custom(custom: &dyn Source, parts: &[Object]) -> Opened {
+    let schema = custom.schema();
+    let columns = schema.fields().iter().map(|field| (field.name().clone(), field.data_type().clone())).collect();
+    let describe = |first: &Object| ObjectColumns { object: first.uri.clone(), columns, path_columns: Vec::new() };
+    let details = parts.iter().map(|_| Detail { kind: DetailKind::Custom, layout: Some(0) }).collect();
+    (details, parts.first().map(describe).into_iter().collect())
+}
+
+async fn open_files(reader: &Objects, objects: &[Object], options: &CsvOptions) -> Result<Opened> {
+    let dialect = dialect(options)?;
+    let mut opened =
+        stream::iter(objects).map(|object| open_file(reader, object, &dialect, options)).buffered(OPENED_AT_ONCE);
+    let (mut sharing, mut details) = (Sharing::default(), Vec::with_capacity(objects.len()));
+    while let Some((kind, columns)) = opened.try_next().await? {
+        details.push(sharing.detail(kind, columns));
     }
+    Ok((details, sharing.layouts))
+}
+
+async fn open_file(
+    reader: &Objects,
+    object: &Object,
+    dialect: &Dialect,
+    options: &CsvOptions,
+) -> Result<(DetailKind, ObjectColumns)> {
+    let path_columns = object.path_columns.iter().map(|(name, _)| name.clone()).collect();
+    let describe = |columns| ObjectColumns { object: object.uri.clone(), columns, path_columns };
+    if object.format == Format::Parquet {
+        let metadata = read_footer(reader, object).await?;
+        let columns = metadata.columns();
+        return Ok((DetailKind::Parquet(metadata), describe(columns)));
+    }
+    let header = read_header(reader, object, dialect).await?;
+    if header.columns == 0 {
+        return Ok((DetailKind::Empty, describe(Vec::new())));
+    }
+    let names: Arc<[String]> = options.columns.clone().unwrap_or(header.names).into();
+    let columns = names.iter().map(|name| (name.clone(), DataType::Utf8)).collect();
+    Ok((DetailKind::Csv { dialect: header.dialect, names, body: header.body }, describe(columns)))
 }
 
 fn dialect(options: &CsvOptions) -> Result<Dialect> {
@@ -207,25 +223,45 @@ fn one(data: Vec<Bytes>) -> Result<Bytes> {
     data.into_iter().next().ok_or_else(|| Error::new(ErrorKind::Internal, "a read of one range gave none"))
 }
 
-/// Objects with the same columns share a layout, however many there are.
-fn share_layouts(opened: Vec<(DetailKind, ObjectColumns)>) -> (Vec<Detail>, Vec<ObjectColumns>) {
-    type Signature = (Vec<(String, DataType)>, Vec<String>);
-    let mut known: HashMap<Signature, usize> = HashMap::new();
-    let mut layouts = Vec::new();
-    let mut details = Vec::with_capacity(opened.len());
-    for (kind, columns) in opened {
-        if matches!(kind, DetailKind::Empty) {
-            details.push(Detail { kind, layout: None });
-            continue;
-        }
-        let layout = *known.entry((columns.columns.clone(), columns.path_columns.clone())).or_insert_with(|| {
-            layouts.push(columns);
-            layouts.len() - 1
-        });
-        details.push(Detail { kind, layout: Some(layout) });
-    }
-    (details, layouts)
+/// Columns of an object, with their types, and those in its path.
+type Signature = (Vec<(String, DataType)>, Vec<String>);
+
+/// What objects have in common, kept once however many there are.
+#[derive(Default)]
+struct Sharing {
+    layouts: Vec<ObjectColumns>,
+    /// The number of each layout.
+    known: HashMap<Signature, usize>,
+    /// Dialects and names of columns of delimited text; few, for they differ in line ends and headers.
+    texts: Vec<(Arc<Dialect>, Arc<[String]>)>,
 }
+
+impl Sharing {
+    fn detail(&mut self, mut kind: DetailKind, columns: ObjectColumns) -> Detail {
+        match &mut kind {
+            DetailKind::Empty => return Detail { kind, layout: None },
+            DetailKind::Csv { dialect, names, .. } => self.share_text(dialect, names),
+            DetailKind::Parquet(_) | DetailKind::Custom => {}
+        }
+        let ObjectColumns { object, columns, path_columns } = columns;
+        let layout = *self.known.entry((columns, path_columns)).or_insert_with_key(|(columns, path_columns)| {
+            let (columns, path_columns) = (columns.clone(), path_columns.clone());
+            self.layouts.push(ObjectColumns { object, columns, path_columns });
+            self.layouts.len() - 1
+        });
+        Detail { kind, layout: Some(layout) }
+    }
+
+    fn share_text(&mut self, dialect: &mut Arc<Dialect>, names: &mut Arc<[String]>) {
+        match self.texts.iter().rev().take(TEXTS_COMPARED).find(|(known, other)| known == dialect && other == names) {
+            Some((known, other)) => (*dialect, *names) = (Arc::clone(known), Arc::clone(other)),
+            None => self.texts.push((Arc::clone(dialect), Arc::clone(names))),
+        }
+    }
+}
+
+/// Headers that a header is compared with, newest first: neighbours mostly have the same.
+const TEXTS_COMPARED: usize = 4;
 
 impl Supply {
     /// Takes the layouts, mapped, one for each of the columns that opening gave.
@@ -282,11 +318,10 @@ impl Supply {
                 let projection = layout.parquet_projection(&object.path_columns);
                 Ok(Box::new(ParquetDecoder::try_new(object, metadata, piece.extent, &projection, ROWS_PER_BATCH)?))
             }
-            (DetailKind::Custom, Reader::Custom(custom, parts)) => Ok(Box::new(CustomDecoder::new(
-                Arc::clone(custom),
-                parts[place(piece.object)].clone(),
-                layout.sources(),
-            ))),
+            (DetailKind::Custom, Reader::Custom(custom, numbers)) => {
+                let part = part(object, numbers[place(piece.object)]);
+                Ok(Box::new(CustomDecoder::new(Arc::clone(custom), part, layout.sources())))
+            }
             (DetailKind::Custom | DetailKind::Empty, _) => {
                 Err(Error::new(ErrorKind::Internal, "an object without pieces has no decoder"))
             }
@@ -302,8 +337,9 @@ impl Supply {
                 let projection = parquet::Projection::of_columns(time);
                 Ok(Box::new(ParquetDecoder::try_new(object, metadata, piece.extent, &projection, ROWS_PER_BATCH)?))
             }
-            (DetailKind::Custom, Reader::Custom(custom, parts)) => {
-                Ok(Box::new(CustomDecoder::new(Arc::clone(custom), parts[place(piece.object)].clone(), time)))
+            (DetailKind::Custom, Reader::Custom(custom, numbers)) => {
+                let part = part(object, numbers[place(piece.object)]);
+                Ok(Box::new(CustomDecoder::new(Arc::clone(custom), part, time)))
             }
             _ => Err(Error::new(ErrorKind::Internal, "delimited text is profiled as text")),
         }
@@ -348,6 +384,11 @@ impl Supply {
             decoder.supply(ranges, data)?;
         }
     }
+}
+
+/// The part of a custom source that is kept as an object.
+fn part(object: &Object, number: u64) -> Part {
+    Part { number, version: object.version.clone(), bytes: object.bytes }
 }
 
 /// Bytes that a piece takes in memory while it is decoded and encoded, with its blocks that wait to be sent.

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::clear::{Cleared, delete_own, vacuum_advice};
+use super::remains;
 use super::statements::Statements;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{self, JobRecord, Run, WindowStatus};
+use crate::ledger::{self, JobRecord, Run, RunRequest, WindowStatus};
 use crate::model::{Event, Observer};
 use crate::target::{ConnectSettings, Durability, Session};
 
@@ -34,10 +36,12 @@ pub async fn undo(target: &ConnectSettings, job: &str, observer: &dyn Observer) 
         return Err(Error::new(ErrorKind::Settings, format!("rows of {} carry no transaction id", job.table))
             .with_hint("what the job loaded cannot be told from other rows; delete it by hand"));
     }
-    let run = Run::start(&session, &job, LEASE).await?;
-    let undone = undo_windows(&session, &job, &run, observer).await;
+    // A job over the same range may go on: only rows of this one are deleted.
+    let request = RunRequest { lease: LEASE, beside_runs: false, beside_jobs: true, takeover: false };
+    let run = Box::pin(request.start(&session, &job)).await?;
+    let undone = Box::pin(undo_windows(&session, &job, &run, observer)).await;
     if undone.is_err() && !session.is_closed() {
-        run.end(&session).await?;
+        run.end(&session, &job).await?;
     }
     undone
 }
@@ -50,29 +54,41 @@ async fn undo_windows(session: &Session, job: &JobRecord, run: &Run, observer: &
     let windows = ledger::windows(session, job).await?;
     let mut undone =
         Undone { job: job.name.clone(), rows: 0, rows_loaded: windows.iter().map(|status| status.rows).sum() };
+    let mut dead = 0;
     // Newest first: while it lasts, what is left is still loaded without a hole.
     for status in windows.iter().rev() {
-        run.renew(session).await?;
-        let rows = session.transact(Durability::Synchronous, undo_window(session, job, &statements, status)).await?;
-        undone.rows += rows;
+        let undone_window = undo_window(session, job, run, &statements, status);
+        let cleared = session.transact(Durability::Synchronous, undone_window).await?;
+        undone.rows += cleared.rows;
+        dead += cleared.dead;
         let window = status.window.display(job.key_kind);
-        observer.observe(&Event::Undone { window, rows });
+        observer.observe(&Event::Undone { window, rows: cleared.rows });
     }
-    job.delete(session).await?;
+    if let Some(message) = vacuum_advice(dead, &job.table) {
+        observer.observe(&Event::Warning { message });
+    }
+    session.transact(Durability::Synchronous, ledger::forget_job(session, job, run)).await?;
     Ok(undone)
 }
 
 async fn undo_window(
     session: &Session,
     job: &JobRecord,
+    run: &Run,
     statements: &Statements,
     status: &WindowStatus,
-) -> Result<u64> {
-    let ours = ledger::transactions(session, job.id, status.number).await?;
-    let deleted = match ours.is_empty() {
-        true => 0,
-        false => session.execute(&statements.delete(&status.window, Some(&ours)), &[]).await?,
+) -> Result<Cleared> {
+    // A run that was ended deletes nothing more; and a loader that was late with its commit is waited for before its entries
+    // are read.
+    run.renew(session).await?;
+    ledger::lock_window(session, job, status.number).await?;
+    let written = ledger::written(session, job.id, status.number).await?;
+    let mut deleted = match written.xids.is_empty() {
+        true => Cleared::default(),
+        false => delete_own(session, statements, &status.window, &written).await?,
     };
+    let moved = remains::take(session, job, statements, status, &written.xids, deleted.rows).await?;
+    deleted += Cleared::one_by_one(moved);
     ledger::forget(session, job, status.number).await?;
     Ok(deleted)
 }

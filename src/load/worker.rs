@@ -1,9 +1,14 @@
 //! A worker: claims the oldest open window, loads it, tries again what can be tried again.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
+use tracing::Instrument as _;
+
+use super::backoff::Backoff;
+use super::batch::Tries;
 use super::context::Context;
+use super::team::Member;
 use super::window::{Attempt, attempt};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::ledger::{Claim, Counters, Reclaimed};
@@ -19,60 +24,143 @@ pub(crate) struct Work {
     pub(crate) retries: u64,
 }
 
-/// The pauses between tries: doubled each time up to the cap, with jitter so that workers do not knock in step.
-struct Backoff {
-    next: Duration,
-    until: Instant,
+/// Connections that are refused before a worker leaves its place to the others: the server may count the session that
+/// this worker has just lost for a moment longer.
+const REFUSALS_BEFORE_LEAVING: u32 = 3;
+
+/// A window to be loaded.
+struct Taken {
+    claim: Claim,
+    /// Whether a worker that left had it: it is claimed again before it is loaded.
+    left_behind: bool,
 }
 
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// What became of a window that a worker took.
+enum Done {
+    Loaded,
+    /// It was left to the others, and so is the rest.
+    Left,
+}
 
-/// Works until no window is left for this run, or the run is to stop.
+/// Works until no window is left for this run, the run is to stop, or the server has no connection for this worker.
 pub(crate) async fn work(context: Arc<Context>) -> Result<Work> {
     let mut work = Work::default();
-    let mut session = connect(&context).await?;
-    while !context.is_stopping() {
-        let Some(claim) = claim(&context, &mut session).await? else { break };
-        if let Err(error) = load_window(&context, &mut session, claim, &mut work).await {
+    let done = Box::pin(take_windows(&context, &mut work)).await;
+    match done.map_err(resumable) {
+        Ok(()) => Ok(work),
+        Err(error) => {
             context.halt();
-            return Err(error);
+            Err(error)
         }
     }
-    Ok(work)
 }
 
-/// Loads a claimed window, over and over while trying again can help.
-async fn load_window(context: &Arc<Context>, session: &mut Session, mut claim: Claim, work: &mut Work) -> Result<()> {
-    let (begun, mut backoff) = (Instant::now(), Backoff::new(context));
+async fn take_windows(context: &Arc<Context>, work: &mut Work) -> Result<()> {
+    let mut member = context.team.join();
+    let mut backoff = context.backoff();
+    let Some(mut session) = reconnect(context, &mut member, None, &mut backoff).await? else { return Ok(()) };
+    while !context.is_stopping() {
+        let Some(taken) = take(context, &mut session, &mut member).await? else { break };
+        let claim = taken.claim.clone();
+        let span = tracing::info_span!("window", window = context.name(&claim.window), attempt = claim.attempt);
+        match load_window(context, &mut session, &mut member, taken, work).instrument(span).await {
+            Ok(Done::Loaded) => {}
+            Ok(Done::Left) => break,
+            Err(error) if was_taken_over(context, &session, &claim, &error).await => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// Whether a window is another run's by now while this run goes on: it was late to renew its lease. What it had begun is
+/// rolled back, and the other clears and loads the window.
+async fn was_taken_over(context: &Context, session: &Session, claim: &Claim, error: &Error) -> bool {
+    // Where the ledger cannot be asked, the error that there is ends the run.
+    let lives_on = error.kind() == ErrorKind::Fenced && context.run.gave_way(session, claim).await.unwrap_or(false);
+    if lives_on {
+        let window = context.name(&claim.window);
+        let message = format!("the lease of this run had run out, and another run took over window {window}");
+        context.observe(&Event::Warning { message });
+    }
+    lives_on
+}
+
+/// The next window: one that a worker left behind, for it is older than those that nobody has begun, or the oldest open one.
+async fn take(context: &Context, session: &mut Session, member: &mut Member<'_>) -> Result<Option<Taken>> {
+    let left_behind = |claim| Taken { claim, left_behind: true };
+    if let Some(claim) = context.team.take_over() {
+        return Ok(Some(left_behind(claim)));
+    }
+    match claim(context, session, member).await? {
+        Some(claim) => Ok(Some(Taken { claim, left_behind: false })),
+        None => Ok(member.leave().map(left_behind)),
+    }
+}
+
+/// Loads a window, over and over while trying again can help.
+async fn load_window(
+    context: &Arc<Context>,
+    session: &mut Session,
+    member: &mut Member<'_>,
+    taken: Taken,
+    work: &mut Work,
+) -> Result<Done> {
+    let Taken { mut claim, mut left_behind } = taken;
+    let (begun, mut backoff) = (Instant::now(), context.backoff());
+    let mut tries = Tries::new(&context.options.limits);
     loop {
-        let error = match attempt(context, session, &claim).await {
+        if tries.disordered {
+            let Some(new) = reconnect(context, member, Some(&claim), &mut backoff).await? else {
+                return Ok(Done::Left);
+            };
+            *session = new;
+        }
+        if left_behind {
+            match reclaim(context, session, member, &claim, &mut backoff).await? {
+                Some(Reclaimed::Again(again)) => claim = again,
+                // The commit whose reply was lost had done it.
+                Some(Reclaimed::Loaded { rows, bytes }) => {
+                    let counters = Counters { rows, bytes, ..Counters::default() };
+                    note(context, &claim, Attempt::Loaded(counters), begun, work);
+                    return Ok(Done::Loaded);
+                }
+                Some(Reclaimed::Skipped) => {
+                    note(context, &claim, Attempt::Skipped, begun, work);
+                    return Ok(Done::Loaded);
+                }
+                None => return Ok(Done::Left),
+            }
+        }
+        left_behind = true;
+        let error = match attempt(context, session, &claim, &mut tries).await {
             Ok(done) => {
                 note(context, &claim, done, begun, work);
-                return Ok(());
+                return Ok(Done::Loaded);
             }
             Err(error) => error,
         };
-        let Some(pause) = backoff.pause(&error).filter(|_| !context.stop.is_requested()) else {
-            return Err(give_up(context, session, &claim, error).await);
-        };
+        let pause = backoff.pause_after(&error, tries.committed).filter(|_| !context.stop.is_requested());
+        let Some(pause) = pause else { return give_up(context, session, &claim, error).await };
         work.retries += 1;
         context.observe(&Event::Retrying {
             window: context.name(&claim.window),
             attempt: u32::try_from(claim.attempt).unwrap_or(0),
             delay_seconds: pause.as_secs_f64(),
-            error: chain(&error),
+            error: adapt(&error, &mut tries),
         });
         context.stop.sleep(pause).await;
-        match reclaim(context, session, &claim).await? {
-            Reclaimed::Again(again) => claim = again,
-            // The commit whose reply was lost had done it.
-            Reclaimed::Loaded { rows, bytes } => {
-                note(context, &claim, Attempt::Loaded(Counters { rows, bytes, ..Counters::default() }), begun, work);
-                return Ok(());
-            }
-        }
     }
+}
+
+/// Makes the next try differ from the one that failed, where that can help; the failure and the difference as a text.
+fn adapt(error: &Error, tries: &mut Tries) -> String {
+    let smaller = tries.size.halved();
+    if error.retry() != Retry::SmallerBatches || smaller == tries.size {
+        return chain(error);
+    }
+    tries.size = smaller;
+    format!("{}; batches are at most {} rows and {} bytes now", chain(error), smaller.rows, smaller.bytes)
 }
 
 fn note(context: &Context, claim: &Claim, done: Attempt, begun: Instant, work: &mut Work) {
@@ -93,95 +181,125 @@ fn note(context: &Context, claim: &Claim, done: Attempt, begun: Instant, work: &
     }
 }
 
-/// Notes the failure in the ledger, and says which window it was.
-async fn give_up(context: &Context, session: &Session, claim: &Claim, error: Error) -> Error {
-    let interrupted = context.stop.is_requested();
-    let noted = match (interrupted, error.kind()) {
-        (true, _) => claim.release(session).await,
-        (false, ErrorKind::Fenced) => Ok(()),
-        (false, _) => claim.fail(session, &chain(&error)).await,
+/// Notes the failure in the ledger, and says which window it was. A window that failed for no fault of its rows is given
+/// back; where the run is to stop anyway, that is all.
+async fn give_up(context: &Context, session: &Session, claim: &Claim, error: Error) -> Result<Done> {
+    let (interrupted, retry) = (context.stop.is_requested(), error.retry());
+    let noted = match (error.kind(), retry) {
+        (ErrorKind::Fenced, _) => Ok(()),
+        (_, Retry::Never) if !interrupted => claim.fail(session, &chain(&error)).await,
+        _ => claim.postpone(session, &chain(&error)).await,
     };
     if let Err(second) = noted {
         // The window stays with this run, and is open again as soon as the run has ended.
         tracing::debug!(error = %second, "the failure could not be noted in the ledger");
     }
+    if interrupted && retry != Retry::Never {
+        return Ok(Done::Left);
+    }
     let attempts = if claim.attempt == 1 { "1 attempt".to_owned() } else { format!("{} attempts", claim.attempt) };
     let window = context.name(&claim.window);
-    if !interrupted {
+    if !interrupted && error.kind() != ErrorKind::Fenced {
         let attempts = u32::try_from(claim.attempt).unwrap_or(0);
         context.observe(&Event::Failed { window: window.clone(), attempts, error: chain(&error) });
     }
-    error.context(format!("window {window} of job {} failed after {attempts}", context.job.name))
+    Err(error.context(format!("window {window} of job {} failed after {attempts}", context.job.name)))
 }
 
-async fn claim(context: &Context, session: &mut Session) -> Result<Option<Claim>> {
-    let mut backoff = Backoff::new(context);
-    loop {
-        match context.run.claim(session, &context.job).await {
-            Ok(claim) => return Ok(claim),
-            Err(error) => backoff.wait_or_fail(context, session, error).await?,
-        }
+/// What trying again could have mended, later or with more of what the server lacks, leaves the job to be resumed.
+pub(super) fn resumable(error: Error) -> Error {
+    match (error.kind(), error.retry()) {
+        // A connection that is gone means the same, and says it itself.
+        (ErrorKind::Connection, _) | (_, Retry::Never) => error,
+        _ => error.with_kind(ErrorKind::Incomplete),
     }
 }
 
-async fn reclaim(context: &Context, session: &mut Session, claim: &Claim) -> Result<Reclaimed> {
-    let mut backoff = Backoff::new(context);
+/// The oldest open window; `None` where there is none for this run, or this worker has left.
+async fn claim(context: &Context, session: &mut Session, member: &mut Member<'_>) -> Result<Option<Claim>> {
+    let mut backoff = context.backoff();
     loop {
-        if session.is_closed() {
-            *session = connect(context).await?;
-        }
-        match context.run.reclaim(session, &context.job, claim).await {
+        let error = match context.run.claim(session, &context.job).await {
             Ok(claim) => return Ok(claim),
-            Err(error) => backoff.wait_or_fail(context, session, error).await?,
-        }
-    }
-}
-
-/// Opens a connection, as often as it takes within the time for retries.
-pub(crate) async fn connect(context: &Context) -> Result<Session> {
-    let mut backoff = Backoff::new(context);
-    loop {
-        let error = match Session::open(&context.settings).await {
-            Ok(session) => return Ok(session),
             Err(error) => error,
         };
-        match backoff.pause(&error).filter(|_| !context.is_stopping()) {
-            Some(pause) => context.stop.sleep(pause).await,
-            None => return Err(error),
-        }
-    }
-}
-
-impl Backoff {
-    fn new(context: &Context) -> Self {
-        Self { next: FIRST_PAUSE, until: Instant::now() + context.options.limits.retry_for }
-    }
-
-    /// How long to wait before the next try; `None` where it cannot help, or the time for tries is over.
-    fn pause(&mut self, error: &Error) -> Option<Duration> {
-        let helps = matches!(error.retry(), Retry::Backoff | Retry::FewerWorkers);
-        if !helps || Instant::now() + self.next > self.until {
-            return None;
-        }
-        let pause = self.next.mul_f64(0.5 + jitter() / 2.0);
-        self.next = (self.next * 2).min(LONGEST_PAUSE);
-        Some(pause)
-    }
-
-    async fn wait_or_fail(&mut self, context: &Context, session: &mut Session, error: Error) -> Result<()> {
-        let Some(pause) = self.pause(&error).filter(|_| !context.is_stopping()) else { return Err(error) };
-        context.stop.sleep(pause).await;
+        wait_or_fail(context, error, &mut backoff).await?;
         if session.is_closed() {
-            *session = connect(context).await?;
+            match reconnect(context, member, None, &mut backoff).await? {
+                Some(new) => *session = new,
+                None => return Ok(None),
+            }
         }
-        Ok(())
     }
 }
 
-/// A number in `[0, 1)` that differs from worker to worker; its quality does not matter.
-fn jitter() -> f64 {
-    use std::hash::{BuildHasher, RandomState};
-    f64::from(u32::try_from(RandomState::new().hash_one(0) >> 32).unwrap_or(0)) / f64::from(u32::MAX)
+/// Claims a window again; `None` where this worker has left it to the others.
+async fn reclaim(
+    context: &Context,
+    session: &mut Session,
+    member: &mut Member<'_>,
+    claim: &Claim,
+    backoff: &mut Backoff,
+) -> Result<Option<Reclaimed>> {
+    loop {
+        if session.is_closed() {
+            match reconnect(context, member, Some(claim), backoff).await? {
+                Some(new) => *session = new,
+                None => return Ok(None),
+            }
+        }
+        match context.run.reclaim(session, &context.job, claim).await {
+            Ok(claim) => return Ok(Some(claim)),
+            Err(error) => wait_or_fail(context, error, backoff).await?,
+        }
+    }
+}
+
+pub(super) async fn wait_or_fail(context: &Context, error: Error, backoff: &mut Backoff) -> Result<()> {
+    let Some(pause) = backoff.pause(&error).filter(|_| !context.is_stopping()) else { return Err(error) };
+    context.stop.sleep(pause).await;
+    Ok(())
+}
+
+/// Opens a connection, as often as it takes within the time for retries. A worker for whom the server has none leaves
+/// its window to the others, if there are others: `None`.
+async fn reconnect(
+    context: &Context,
+    member: &mut Member<'_>,
+    claim: Option<&Claim>,
+    backoff: &mut Backoff,
+) -> Result<Option<Session>> {
+    let mut refusals = 0;
+    loop {
+        let error = match Session::open(&context.settings).await {
+            Ok(session) => return Ok(Some(session)),
+            Err(error) => error,
+        };
+        refusals += u32::from(error.retry() == Retry::FewerWorkers);
+        if refusals >= REFUSALS_BEFORE_LEAVING && member.hand_over(claim) {
+            let message = format!("a worker leaves its part to the others: {}", chain(&error));
+            context.observe(&Event::Warning { message });
+            return Ok(None);
+        }
+        wait_or_fail(context, error, backoff).await?;
+    }
+}
+
+/// Opens a connection for the run as a whole, as often as it takes within the time for retries.
+pub(crate) async fn connect(context: &Context) -> Result<Session> {
+    let mut backoff = context.backoff();
+    loop {
+        match Session::open(&context.settings).await {
+            Ok(session) => return Ok(session),
+            Err(error) => wait_or_fail(context, error, &mut backoff).await?,
+        }
+    }
+}
+
+impl Context {
+    pub(super) fn backoff(&self) -> Backoff {
+        Backoff::new(self.options.limits.retry_for)
+    }
 }
 
 /// An error with its causes in one line, for the ledger and for events.

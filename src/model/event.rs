@@ -75,6 +75,13 @@ pub enum Event {
         /// The frontier, as people read it.
         frontier: String,
     },
+    /// The run waits for somebody else: a lock, another run, a session that a dead client left behind.
+    Waiting {
+        /// What for, and who holds it, as a lower-case phrase.
+        reason: String,
+        /// Seconds that it has waited so far.
+        seconds: f64,
+    },
     /// A window failed and will be tried again.
     Retrying {
         /// The window.

@@ -13,7 +13,7 @@ mod zone;
 pub use block::{Block, RowHash};
 pub use event::{Event, Observer, Progress, Summary};
 pub use key::{KeyKind, KeySpan, TimeKey};
-pub use object::{Format, Object};
+pub use object::{FileIdentity, Format, Object};
 pub use piece::{Extent, Piece, SourceRows};
 pub use rows::{Origin, Rows};
 pub use window::Window;

@@ -1,8 +1,10 @@
 //! Pieces and a range to windows: the same pieces and options always give the same plan.
 
 mod grid;
+mod spans;
 
 pub use grid::Grid;
+use spans::SpanIndex;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{KeyKind, KeySpan, Piece, TimeKey, Window};
@@ -30,6 +32,8 @@ pub struct PlannedWindow {
     pub rows: f64,
     /// Source bytes, likewise.
     pub bytes: f64,
+    /// Pieces that may hold its rows.
+    pub pieces: usize,
 }
 
 /// The half-open range that is asked for; `None` is unbounded.
@@ -40,6 +44,9 @@ pub struct Range {
     /// First key after it.
     pub until: Option<TimeKey>,
 }
+
+/// A bound of a window, as [`Window::bounds`] gives it.
+type Bound = i64;
 
 /// Source bytes that a window of a table without a time column holds, about.
 const WINDOW_BYTES: u64 = 64 << 20;
@@ -75,11 +82,12 @@ impl Plan {
         let (mut rows, mut bytes) = (0, 0);
         for (i, piece) in pieces.iter().enumerate() {
             (rows, bytes) = (rows + piece.rows, bytes + piece.bytes);
-            let end = i as u64 + 1; // usize has at most 64 bits
-            if bytes >= WINDOW_BYTES || i + 1 == pieces.len() {
-                let window = Window::pieces(first, end).expect("the run holds this piece");
+            let end = i + 1;
+            if bytes >= WINDOW_BYTES || end == pieces.len() {
+                // usize has at most 64 bits
+                let window = Window::pieces(first as u64, end as u64).expect("the run holds this piece");
                 #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-                windows.push(PlannedWindow { window, rows: rows as f64, bytes: bytes as f64 });
+                windows.push(PlannedWindow { window, rows: rows as f64, bytes: bytes as f64, pieces: end - first });
                 (first, rows, bytes) = (end, 0, 0);
             }
         }
@@ -99,6 +107,57 @@ impl Plan {
         }
     }
 
+    /// Positions of the pieces that may hold rows of one of `windows`, which are some of the plan's, in order.
+    #[must_use]
+    pub fn pieces_of_any(&self, windows: &[Window]) -> Vec<usize> {
+        let meets = |(first, last): (Bound, Bound)| {
+            let next = windows.partition_point(|window| window.bounds().1 <= first);
+            windows.get(next).is_some_and(|window| window.bounds().0 <= last)
+        };
+        let mut pieces: Vec<usize> =
+            self.spans().filter(|(_, first, last)| meets((*first, *last))).map(|(piece, ..)| piece).collect();
+        pieces.sort_unstable();
+        pieces
+    }
+
+    /// For each window, the sum modulo 2^128 of `weights`, one an object, over the objects that may hold its rows. It takes
+    /// as long as there are pieces, however many windows each of them meets.
+    #[must_use]
+    pub fn sums_over_objects(&self, weights: &[u128]) -> Vec<u128> {
+        let window_of = |key: Bound| self.windows.partition_point(|planned| planned.window.bounds().1 <= key);
+        let object = |piece: usize| self.pieces[piece].object as usize; // usize has at least 32 bits
+        let mut meetings: Vec<(usize, usize, usize)> =
+            self.spans().map(|(piece, first, last)| (object(piece), window_of(first), window_of(last))).collect();
+        meetings.sort_unstable();
+        let mut changes = vec![0_u128; self.windows.len() + 1];
+        for meetings in meetings.chunk_by(|one, two| one.0 == two.0) {
+            let weight = weights[meetings[0].0];
+            // Pieces of one object may meet the same windows, which count it once.
+            let mut next = 0;
+            for (_, first, last) in meetings {
+                let first = next.max(*first);
+                if first <= *last {
+                    changes[first] = changes[first].wrapping_add(weight);
+                    changes[last + 1] = changes[last + 1].wrapping_sub(weight);
+                    next = last + 1;
+                }
+            }
+        }
+        let running = changes.iter().scan(0_u128, |sum, change| {
+            *sum = sum.wrapping_add(*change);
+            Some(*sum)
+        });
+        running.take(self.windows.len()).collect()
+    }
+
+    /// Each piece that holds rows of some window, with the first and last of its keys, or of its position, inside the range.
+    fn spans(&self) -> impl Iterator<Item = (usize, Bound, Bound)> {
+        let positions = if self.kind.is_none() { 0..self.pieces.len() } else { 0..0 };
+        let position = |piece: usize| i64::try_from(piece).expect("a plan has fewer pieces than i64 counts");
+        let by_time = self.index.entries.iter().map(|entry| (entry.piece, entry.span.min.0, entry.span.max.0));
+        by_time.chain(positions.map(move |piece| (piece, position(piece), position(piece))))
+    }
+
     /// Bytes of all pieces that hold rows of some window.
     #[must_use]
     pub fn source_bytes(&self) -> u64 {
@@ -115,11 +174,14 @@ impl Plan {
         let width = |(start, end): (TimeKey, TimeKey)| end.0 as f64 - start.0 as f64;
         let mut sums = vec![[0.0_f64; 2]; cells.len()];
         let mut density = vec![[0.0_f64; 2]; cells.len() + 1];
+        let mut pieces = vec![0_isize; cells.len() + 1];
         for entry in &self.index.entries {
             let piece = &self.pieces[entry.piece];
             let first = cells.partition_point(|cell| cell.1 <= entry.span.min);
             let last = cells.partition_point(|cell| cell.0 <= entry.span.max) - 1;
             self.read_bytes += piece.bytes * (last - first + 1) as u64; // usize has at most 64 bits
+            pieces[first] += 1;
+            pieces[last + 1] -= 1;
             let whole = piece.keys.unwrap_or(entry.span);
             let keys = whole.max.0 as f64 - whole.min.0 as f64 + 1.0;
             let each = [piece.rows as f64 / keys, piece.bytes as f64 / keys];
@@ -139,12 +201,14 @@ impl Plan {
                 density[last][i] -= each;
             }
         }
-        let mut running = [0.0; 2];
-        for ((cell, sum), change) in cells.into_iter().zip(sums).zip(density) {
+        let (mut running, mut meeting) = ([0.0; 2], 0);
+        for (((cell, sum), change), pieces) in cells.into_iter().zip(sums).zip(density).zip(pieces) {
             running = [running[0] + change[0], running[1] + change[1]];
+            meeting += pieces;
             let window = Window::time(cell.0, cell.1).expect("a cell is never empty");
             let total = |i: usize| sum[i] + running[i].max(0.0) * width(cell);
-            self.windows.push(PlannedWindow { window, rows: total(0), bytes: total(1) });
+            let pieces = meeting.unsigned_abs(); // never below zero
+            self.windows.push(PlannedWindow { window, rows: total(0), bytes: total(1), pieces });
         }
     }
 }
@@ -167,47 +231,6 @@ fn cells(index: &SpanIndex, range: Range, grid: &Grid, windows_max: usize) -> Re
         }
     }
     Ok(cells)
-}
-
-/// Spans of pieces, ordered so that those which meet a window are found without looking at all.
-#[derive(Debug, Default)]
-struct SpanIndex {
-    /// By smallest key.
-    entries: Vec<SpanEntry>,
-}
-
-#[derive(Debug)]
-struct SpanEntry {
-    span: KeySpan,
-    /// The largest key of this and all earlier entries.
-    max_so_far: TimeKey,
-    piece: usize,
-}
-
-impl SpanIndex {
-    fn new(pieces: &[Piece], range: Range) -> Self {
-        let clipped = |(piece, each): (usize, &Piece)| {
-            let span = range.clip(each.keys?)?;
-            Some(SpanEntry { span, max_so_far: span.max, piece })
-        };
-        let mut entries: Vec<SpanEntry> = pieces.iter().enumerate().filter_map(clipped).collect();
-        entries.sort_by_key(|entry| (entry.span.min, entry.piece));
-        let mut max = TimeKey(i64::MIN);
-        for entry in &mut entries {
-            max = max.max(entry.span.max);
-            entry.max_so_far = max;
-        }
-        Self { entries }
-    }
-
-    fn overlapping(&self, start: TimeKey, end: TimeKey) -> Vec<usize> {
-        let after = self.entries.partition_point(|entry| entry.span.min < end);
-        let candidates = self.entries[..after].iter().rev().take_while(|entry| entry.max_so_far >= start);
-        let mut pieces: Vec<usize> =
-            candidates.filter(|entry| entry.span.max >= start).map(|entry| entry.piece).collect();
-        pieces.reverse();
-        pieces
-    }
 }
 
 #[cfg(test)]

@@ -124,3 +124,85 @@ fn auto_takes_partition_bounds_or_a_round_interval_of_about_64_mb() {
     );
     assert_eq!(days.unwrap(), Grid::Even { origin: 2, width: 1 });
 }
+
+/// Twenty thousand windows of ten keys, and a hundred thousand pieces, five hundred to an object: most of them short, some over
+/// tens of windows, every thousandth over thousands, in no order.
+fn many_pieces() -> Vec<Piece> {
+    let number = |i: u64| i.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+    let piece = |i: u64| {
+        let min = i64::try_from(number(i) % 200_000).unwrap();
+        let reach = match i % 1000 {
+            0 => number(i + 1) % 50_000,
+            1..50 => number(i + 1) % 300,
+            _ => number(i + 1) % 12,
+        };
+        let max = (min + i64::try_from(reach).unwrap()).min(199_999);
+        Piece { object: u32::try_from(i / 500).unwrap(), ..self::piece(i, min, max) }
+    };
+    (0..100_000).map(piece).collect()
+}
+
+fn large_plan() -> Plan {
+    Plan::over_time(many_pieces(), KeyKind::Integer, Range::default(), &even(10), 20_000).unwrap()
+}
+
+/// Pieces that meet a window, found by looking at each.
+fn meeting(plan: &Plan, window: &Window) -> Vec<usize> {
+    let (start, end) = window.bounds();
+    let meets = |piece: &Piece| piece.keys.is_some_and(|keys| keys.min.0 < end && keys.max.0 >= start);
+    (0..plan.pieces.len()).filter(|place| meets(&plan.pieces[*place])).collect()
+}
+
+#[test]
+fn a_large_plan_finds_for_each_window_just_the_pieces_that_meet_it() {
+    let plan = large_plan();
+    assert_eq!(plan.windows.len(), 20_000);
+    for planned in plan.windows.iter().step_by(131) {
+        let mut found = plan.pieces_of(&planned.window);
+        assert!(found.is_sorted_by_key(|piece| plan.pieces[*piece].keys.unwrap().min));
+        found.sort_unstable();
+        assert_eq!(found, meeting(&plan, &planned.window), "{:?}", planned.window);
+        assert_eq!(planned.pieces, found.len(), "{:?}", planned.window);
+    }
+    let spread = |piece: &Piece| piece.keys.map_or(0, |keys| keys.max.0 / 10 - keys.min.0 / 10 + 1);
+    let meetings: i64 = plan.pieces.iter().map(spread).sum();
+    let found: usize = plan.windows.iter().map(|planned| plan.pieces_of(&planned.window).len()).sum();
+    assert_eq!(found, usize::try_from(meetings).unwrap());
+    assert_eq!(found, plan.windows.iter().map(|planned| planned.pieces).sum::<usize>());
+}
+
+#[test]
+fn a_window_sums_up_each_object_that_may_hold_its_rows_once() {
+    let plan = large_plan();
+    // Weights so large that sums overflow, which they may.
+    let weights: Vec<u128> = (1..=200_u128).map(|i| (i << 120) + i * i).collect();
+    let sums = plan.sums_over_objects(&weights);
+    assert_eq!(sums.len(), plan.windows.len());
+    for (planned, sum) in plan.windows.iter().zip(sums).step_by(131) {
+        let objects = meeting(&plan, &planned.window).into_iter().map(|piece| plan.pieces[piece].object);
+        let objects: std::collections::BTreeSet<u32> = objects.collect();
+        let expected = objects.iter().fold(0_u128, |sum, object| sum.wrapping_add(weights[*object as usize]));
+        assert_eq!(sum, expected, "{:?}", planned.window);
+    }
+}
+
+#[test]
+fn without_a_time_column_each_piece_is_in_one_window_with_its_object() {
+    let large = |i: u64| Piece { bytes: 40 << 20, object: u32::try_from(i / 2).unwrap(), keys: None, ..piece(i, 0, 0) };
+    let plan = Plan::over_pieces((0..5).map(large).collect());
+    assert_eq!(bounds(&plan), [(0, 2), (2, 4), (4, 5)]);
+    assert_eq!(plan.windows.iter().map(|planned| planned.pieces).collect::<Vec<_>>(), [2, 2, 1]);
+    assert_eq!(plan.sums_over_objects(&[1, 10, 100]), [1, 10, 100]);
+    assert_eq!(plan.pieces_of_any(&[plan.windows[0].window, plan.windows[2].window]), [0, 1, 4]);
+}
+
+#[test]
+fn the_pieces_of_some_windows_are_those_that_meet_any_of_them() {
+    let plan = large_plan();
+    let open: Vec<Window> = plan.windows.iter().map(|planned| planned.window).skip(3_000).step_by(1_700).collect();
+    let mut expected: Vec<usize> = open.iter().flat_map(|window| meeting(&plan, window)).collect();
+    expected.sort_unstable();
+    expected.dedup();
+    assert_eq!(plan.pieces_of_any(&open), expected);
+    assert_eq!(plan.pieces_of_any(&[]), [0_usize; 0]);
+}

@@ -82,7 +82,7 @@ impl Tally {
                 self.clear(window);
                 self.failed += 1;
             }
-            Event::Warning { .. } | Event::Verified { .. } | Event::Undone { .. } => {}
+            Event::Warning { .. } | Event::Waiting { .. } | Event::Verified { .. } | Event::Undone { .. } => {}
             Event::Stopping => self.stopping = true,
             Event::Finished(summary) => {
                 self.finished = true;

@@ -2,12 +2,14 @@
 
 mod keys;
 mod mapping;
+mod shape;
 mod sql;
 mod table;
 mod types;
 
 pub use keys::{ValueFault, can_be_key, stored_keys};
 pub use mapping::{MappedColumn, Mapping, ObjectColumns};
+pub use shape::{Shape, ShapeColumn};
 pub use sql::quote_identifier;
 pub(crate) use sql::{column_list, time_predicate};
 pub use table::{Column, Partitions, Relation, Table, TableName, WhenAbsent};

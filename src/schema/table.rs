@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{PgType, quote_identifier};
+use super::{PgType, Shape, quote_identifier};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::KeyKind;
 
@@ -65,6 +65,7 @@ pub struct Partitions {
 
 /// The target as the catalog describes it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact of the catalog")]
 pub struct Table {
     /// Its name.
     pub name: TableName,
@@ -78,12 +79,20 @@ pub struct Table {
     pub unlogged: bool,
     /// Names of triggers that may change a row as it is inserted.
     pub rewriting_triggers: Vec<String>,
+    /// Names of triggers that run once rows are inserted, and may change them then.
+    pub following_triggers: Vec<String>,
+    /// Whether row-level security decides which of its rows this role sees.
+    pub row_security: bool,
+    /// Whether it has rules for inserts, which COPY does not know.
+    pub insert_rules: bool,
     /// Whether COPY can write to it; otherwise rows go through a temporary table and `insert … select`.
     pub takes_copy: bool,
     /// Columns that lead an index, for the delete and the check of a window.
     pub indexed: Vec<String>,
     /// How it is divided, if by ranges of one column.
     pub partitions: Option<Partitions>,
+    /// What of it must stay as it is while rows are loaded.
+    pub shape: Shape,
 }
 
 impl Table {
@@ -97,6 +106,14 @@ impl Table {
     #[must_use]
     pub fn has_xmin(&self) -> bool {
         self.in_heaps
+    }
+
+    /// Whether what an aborted attempt left in a window can be found there, all of it, and deleted.
+    ///
+    /// A row that a trigger moves out of its window would not be found there, and one that a policy hides would not be seen.
+    #[must_use]
+    pub fn is_clearable(&self) -> bool {
+        self.has_xmin() && self.rewriting_triggers.is_empty() && !self.row_security
     }
 }
 

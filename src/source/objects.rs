@@ -14,7 +14,7 @@ use object_store::{GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt
 
 use super::{PathColumns, sniff};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Format, Object};
+use crate::model::{FileIdentity, Format, Object};
 
 /// A handle that reads listed objects; cheap to clone.
 #[derive(Debug, Clone)]
@@ -62,6 +62,7 @@ impl Objects {
         let fetched = coalesce_ranges(&wanted, fetch, store.gap_bytes).await?;
         if !store.has_etags {
             check_version(store, &store.head(&location).await?, object)?;
+            check_file(object, file_identity(&object.uri).await?)?;
         }
         let mut fetched = fetched.into_iter();
         let buffers = ranges.iter().map(|range| if range.is_empty() { Some(Bytes::new()) } else { fetched.next() });
@@ -72,8 +73,9 @@ impl Objects {
     pub(super) async fn describe(&self, uri: String, path_columns: PathColumns) -> Result<Object> {
         let (store, location) = self.locate(&uri)?;
         let meta = store.head(&location).await.map_err(|error| listing(error).at_object(&uri))?;
+        let file = file_identity(&uri).await.map_err(|error| listing(error).at_object(&uri))?;
         let mut object =
-            Object { uri, bytes: meta.size, version: store.version(&meta), format: Format::Csv, path_columns };
+            Object { uri, bytes: meta.size, version: store.version(&meta), format: Format::Csv, path_columns, file };
         object.format = self.sniff(&object).await.map_err(|error| error.at_object(&object.uri))?;
         Ok(object)
     }
@@ -155,13 +157,54 @@ fn check_version(store: &Store, meta: &ObjectMeta, object: &Object) -> Result<()
     Err(Error::new(ErrorKind::Changed, message).with_hint(HINT_CHANGED))
 }
 
+/// The file at `path`, as the system tells files apart.
+async fn file_identity(path: &str) -> Result<Option<FileIdentity>> {
+    let path = path.to_owned();
+    let found = tokio::task::spawn_blocking(move || std::fs::metadata(path).map(|found| identity_of(&found))).await;
+    let found =
+        found.map_err(|error| Error::new(ErrorKind::Internal, "a look at a file was cut short").with_source(error))?;
+    found.map_err(|error| reading(object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(error) }))
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere there is none")]
+fn identity_of(found: &std::fs::Metadata) -> Option<FileIdentity> {
+    use std::os::unix::fs::MetadataExt;
+    let changed_nanos = i128::from(found.ctime()) * 1_000_000_000 + i128::from(found.ctime_nsec());
+    Some(FileIdentity { inode: found.ino(), changed_nanos })
+}
+
+#[cfg(not(unix))]
+fn identity_of(_: &std::fs::Metadata) -> Option<FileIdentity> {
+    None
+}
+
+fn check_file(object: &Object, now: Option<FileIdentity>) -> Result<()> {
+    match object.file.zip(now) {
+        Some((listed, now)) if listed.is_replaced_by(now) => {
+            Err(Error::new(ErrorKind::Changed, "changed since it was listed: another file has its name")
+                .with_hint(HINT_CHANGED))
+        }
+        _ => Ok(()),
+    }
+}
+
 const HINT_CHANGED: &str = "let the writer of the object finish, then run the same command again";
+
+pub(super) const HINT_OPEN_FILES: &str =
+    "allow this process more open files (`ulimit -n 1024`), or run fewer --threads and --workers";
+
+/// Whether the process, or the machine, has as many files open as it may: `EMFILE`, `ENFILE`, the same on every Unix.
+pub(super) fn is_out_of_handles(error: &std::io::Error) -> bool {
+    cfg!(unix) && matches!(error.raw_os_error(), Some(23 | 24))
+}
 
 /// An error of the store while an object that was listed is read.
 fn reading(error: object_store::Error) -> Error {
     match cause(&error) {
         Cause::Absent => Error::new(ErrorKind::Changed, "vanished since it was listed").with_hint(HINT_CHANGED),
         Cause::Denied => denied(),
+        Cause::OpenFiles => Error::new(ErrorKind::Limit, "cannot be read").with_hint(HINT_OPEN_FILES),
         Cause::Other => Error::new(ErrorKind::Source, "cannot be read"),
     }
     .with_source(error)
@@ -183,6 +226,7 @@ fn denied() -> Error {
 enum Cause {
     Absent,
     Denied,
+    OpenFiles,
     Other,
 }
 
@@ -197,6 +241,7 @@ fn cause(error: &object_store::Error) -> Cause {
     while let Some(inner) = next {
         if let Some(io) = inner.downcast_ref::<std::io::Error>() {
             return match io.kind() {
+                _ if is_out_of_handles(io) => Cause::OpenFiles,
                 std::io::ErrorKind::PermissionDenied => Cause::Denied,
                 std::io::ErrorKind::NotFound => Cause::Absent,
                 _ => Cause::Other,
@@ -223,5 +268,8 @@ mod tests {
         assert_eq!(denied.to_string(), "permission to read is denied");
         assert_eq!(reading(local_error(io::ErrorKind::NotFound)).kind(), ErrorKind::Changed);
         assert_eq!(reading(local_error(io::ErrorKind::TimedOut)).kind(), ErrorKind::Source);
+        let handles = io::Error::from_raw_os_error(24);
+        let handles = object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(handles) };
+        assert!(reading(handles).hint().unwrap().contains("ulimit -n"));
     }
 }

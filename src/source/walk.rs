@@ -9,6 +9,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::objects::{HINT_OPEN_FILES, is_out_of_handles};
 use super::pattern::{Pattern, Reach};
 use super::{PathColumns, hive};
 use crate::error::{Error, ErrorKind, Result};
@@ -148,6 +149,7 @@ fn unreadable(path: &Path, error: io::Error) -> Error {
     match error.kind() {
         io::ErrorKind::PermissionDenied => error_of("permission to list is denied"),
         io::ErrorKind::NotFound => error_of("vanished while it was listed"),
+        _ if is_out_of_handles(&error) => error_of("cannot be listed").with_hint(HINT_OPEN_FILES),
         _ => error_of("cannot be listed"),
     }
     .with_source(error)

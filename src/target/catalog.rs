@@ -1,7 +1,9 @@
 //! What the server's catalog says of the target table.
 
+mod shape;
 mod types;
 
+pub(crate) use shape::shape;
 use tokio_postgres::Row;
 
 use super::Session;
@@ -22,19 +24,29 @@ pub async fn describe(session: &Session, name: &str) -> Result<Table> {
     let oid: u32 = row.get("oid");
     let name = TableName { schema: row.get("schema"), name: row.get("name") };
     let relation = relation(&row, &name)?;
+    // Before the columns are read: what changes in between is seen as a change, never taken for what was planned with.
+    let shape = shape(session, oid).await?;
     let indexed = session.query(include_str!("catalog/indexed.sql"), &[&oid]).await?;
     let triggers = session.query(include_str!("catalog/triggers.sql"), &[&oid]).await?;
     Ok(Table {
         relation,
         columns: columns(session, oid).await?,
-        rewriting_triggers: triggers.iter().map(|row| row.get(0)).collect(),
+        rewriting_triggers: names_where(&triggers, "rewriting"),
+        following_triggers: names_where(&triggers, "following"),
+        row_security: row.get("row_security"),
+        insert_rules: row.get("insert_rules"),
         in_heaps: row.get("in_heaps"),
         unlogged: row.get("unlogged"),
         takes_copy: row.get("takes_copy"),
         indexed: indexed.iter().map(|row| row.get(0)).collect(),
         partitions: partitions(session, oid).await?,
+        shape,
         name,
     })
+}
+
+fn names_where(triggers: &[Row], what: &str) -> Vec<String> {
+    triggers.iter().filter(|row| row.get(what)).map(|row| row.get("name")).collect()
 }
 
 fn missing(name: &str) -> Error {

@@ -1,11 +1,11 @@
-//! How a server is reached: settings as libpq spells them, and sessions set up alike.
+//! How a server is reached: settings as libpq spells them, and what every connection of a run has in common.
 //!
 //! Hosts are tried in their order, each with all its addresses, and each address with the ways of encryption that
-//! `sslmode` allows. Every session starts with [`SESSION_SETUP`], so that nothing in a role's or a database's defaults
-//! changes what is stored or read.
+//! `sslmode` allows. A connection is not set up any further: what statements rely on comes with each transaction.
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -19,32 +19,32 @@ use super::refusal::{Attempt, Failure, refuse};
 use super::settings::{Endpoint, Host, Settings};
 use super::tls::Mode;
 use crate::error::Result;
+use crate::model::{Event, Observer};
 
-/// What every session starts with, in one round trip; `client_encoding` is UTF8 by the protocol library.
-///
-/// Texts must mean the same whatever the role's defaults are. A slow statement is not a failure, but a transaction
-/// that its client has left holds locks that other workers need, so the server ends it; and it asks itself whether a
-/// silent client is still there long before its system's two hours.
-const SESSION_SETUP: &str = "\
-    set datestyle = 'ISO, YMD'; \
-    set intervalstyle = 'postgres'; \
-    set timezone = 'UTC'; \
-    set extra_float_digits = 3; \
-    set statement_timeout = 0; \
-    set idle_in_transaction_session_timeout = '5min'; \
-    set tcp_keepalives_idle = 30; \
-    set tcp_keepalives_interval = 10; \
-    set tcp_keepalives_count = 3";
+/// What the server shows sessions under, unless settings or the run name them.
+const APPLICATION_NAME: &str = "pgbackfill";
 
 /// How to reach a server. Neither `Debug` nor `Display` shows a password.
 #[derive(Clone)]
 pub struct ConnectSettings {
     settings: Settings,
     tls: Option<MakeRustlsConnect>,
+    statement_timeout: Option<Duration>,
+    application_name: Option<String>,
+    run_name: Option<String>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
-/// A client, and the task that drives its connection and ends with it.
-type Opened = (Client, JoinHandle<Result<()>>);
+/// A connection that was just made.
+pub(super) struct Opened {
+    pub(super) client: Client,
+    /// The task that drives the connection, and ends with it.
+    pub(super) driver: JoinHandle<Result<()>>,
+    /// The server's major version; 0 where it tells none.
+    pub(super) version: u32,
+    /// Host and port, or socket folder and port.
+    pub(super) place: String,
+}
 
 /// One way to encrypt, or not, in one attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ impl ConnectSettings {
         if let Some(why) = &settings.passfile_refusal {
             tracing::warn!("{why}");
         }
-        Ok(Self { settings, tls })
+        Ok(Self { settings, tls, statement_timeout: None, application_name: None, run_name: None, observer: None })
     }
 
     /// [`ConnectSettings::resolve`] with nothing but this process's environment.
@@ -83,6 +83,66 @@ impl ConnectSettings {
         Self::resolve(None, &|name| std::env::var(name).ok())
     }
 
+    /// Limits how long the server may take to answer one statement, or to take one block of a COPY; `None`, which is the
+    /// default, waits for ever. A connection that does not answer in time is closed.
+    #[must_use]
+    pub fn with_statement_timeout(mut self, limit: Option<Duration>) -> Self {
+        self.statement_timeout = limit;
+        self
+    }
+
+    /// Names the sessions in `pg_stat_activity`, where the settings name none; the server keeps 63 bytes of it.
+    #[must_use]
+    pub fn with_application_name(mut self, name: impl Into<String>) -> Self {
+        self.application_name = Some(name.into());
+        self
+    }
+
+    /// Names the transactions of a run, whatever the settings name their sessions: by this name another run finds what one that
+    /// is over has left in its way.
+    #[must_use]
+    pub(crate) fn with_run_name(mut self, name: String) -> Self {
+        self.run_name = Some(name);
+        self
+    }
+
+    /// Tells `observer` what sessions wait for, as [`Event::Waiting`], when a wait lasts longer than some seconds.
+    #[must_use]
+    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
+        self
+    }
+
+    pub(super) fn statement_timeout(&self) -> Option<Duration> {
+        self.statement_timeout
+    }
+
+    /// What the server is to show sessions under, unless the settings have another name.
+    pub(super) fn session_name(&self) -> &str {
+        self.run_name.as_deref().or(self.application_name.as_deref()).unwrap_or(APPLICATION_NAME)
+    }
+
+    /// What the server is to show each transaction under: a pooler may have its connections under another name.
+    pub(super) fn transaction_name(&self) -> Option<&str> {
+        let named = self.settings.application_name.is_some() || self.settings.fallback_application_name.is_some();
+        self.run_name.as_deref().or(self.application_name.as_deref().filter(|_| !named))
+    }
+
+    /// Whether only a server that takes writes will do, of those that are listed.
+    pub(super) fn wants_read_write(&self) -> bool {
+        self.settings.read_write
+    }
+
+    pub(super) fn is_observed(&self) -> bool {
+        self.observer.is_some()
+    }
+
+    pub(super) fn observe(&self, event: &Event) {
+        if let Some(observer) = &self.observer {
+            observer.observe(event);
+        }
+    }
+
     /// User, places and database, such as `postgres@/run/postgresql:5432/metrics`; nothing secret.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -90,7 +150,7 @@ impl ConnectSettings {
         format!("{}@{}/{}", self.settings.user, places.join(","), self.settings.database)
     }
 
-    /// Opens a session. The server shows it under `application_name`, unless the settings have another name. The
+    /// Connects. The server shows the session under `application_name`, unless the settings have another name. The
     /// connection is driven by a task of its own, which ends when the client is dropped.
     ///
     /// # Errors
@@ -135,7 +195,7 @@ impl ConnectSettings {
         for address in addresses {
             for way in self.ways(endpoint) {
                 let config = self.config(endpoint, address, *way, name);
-                match self.open_in_time(config, *way).await {
+                match self.open_in_time(config, *way, endpoint.to_string()).await {
                     Ok(session) => return Some(session),
                     Err(failure) => {
                         let (is_final, other_way_helps) = (failure.is_final(), failure.other_encryption_may_help());
@@ -213,15 +273,13 @@ impl ConnectSettings {
         }
     }
 
-    /// Connects, logs in and sets the session up, all within the time for one address.
-    async fn open_in_time(&self, config: Config, way: Way) -> Result<Opened, Failure> {
+    /// Connects and logs in within the time for one address.
+    async fn open_in_time(&self, config: Config, way: Way, place: String) -> Result<Opened, Failure> {
         let open = async {
-            let session = match self.tls.as_ref().filter(|_| way != Way::Plain) {
-                Some(tls) => drive(config.connect(tls.clone()).await?),
-                None => drive(config.connect(NoTls).await?),
-            };
-            session.0.batch_execute(SESSION_SETUP).await?;
-            Ok(session)
+            Ok(match self.tls.as_ref().filter(|_| way != Way::Plain) {
+                Some(tls) => drive(config.connect(tls.clone()).await?, place),
+                None => drive(config.connect(NoTls).await?, place),
+            })
         };
         let opened = in_time(self.settings.connect_timeout, open).await?;
         opened.map_err(Failure::Refused)
@@ -229,12 +287,18 @@ impl ConnectSettings {
 }
 
 /// Hands the connection to a task of its own.
-fn drive<S, T>((client, connection): (Client, Connection<S, T>)) -> Opened
+fn drive<S, T>((client, connection): (Client, Connection<S, T>), place: String) -> Opened
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    (client, tokio::spawn(async move { connection.await.map_err(fault) }))
+    let version = connection.parameter("server_version").map_or(0, major);
+    Opened { client, driver: tokio::spawn(async move { connection.await.map_err(fault) }), version, place }
+}
+
+/// The first number of a version such as `15.18 (Debian 15.18-0+deb12u1)` or `17beta1`.
+fn major(version: &str) -> u32 {
+    version.split(|c: char| !c.is_ascii_digit()).next().and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 async fn in_time<F: Future>(timeout: Option<Duration>, work: F) -> Result<F::Output, Failure> {
@@ -274,4 +338,4 @@ impl fmt::Debug for ConnectSettings {
 
 #[cfg(test)]
 #[path = "connect_tests.rs"]
-mod tests;
+pub(super) mod tests;

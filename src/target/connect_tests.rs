@@ -8,12 +8,13 @@ use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 use crate::error::{Error, ErrorKind, Retry};
+use crate::target::{Durability, Session};
 use server::{Server, Stop};
 
 // The harness that `demo` and the suite use too.
 #[allow(dead_code, reason = "each user of the harness needs another part of it")]
 #[path = "../cli/server/mod.rs"]
-mod server;
+pub(in crate::target) mod server;
 
 fn settings(target: &str, environment: &[(&str, &str)]) -> ConnectSettings {
     let map: HashMap<_, _> = environment.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -42,32 +43,83 @@ fn guarded() -> Server {
 }
 
 #[tokio::test]
-async fn a_session_is_set_up_whatever_the_roles_defaults_are() {
+async fn a_statement_means_the_same_whatever_the_roles_defaults_are() {
     let server = Server::start().unwrap();
+    let session = Session::open(&settings(&server.url(), &[])).await.unwrap();
+    let defaults = [
+        ("datestyle", "German"),
+        ("timezone", "Asia/Tokyo"),
+        ("statement_timeout", "200ms"),
+        ("extra_float_digits", "0"),
+        ("idle_in_transaction_session_timeout", "1ms"),
+    ];
+    for (name, value) in defaults {
+        session.run(&format!("alter role postgres set {name} = '{value}'")).await.unwrap();
+    }
     let target = settings(&server.url(), &[]);
-    let (client, driver) = target.connect("pgbackfill").await.unwrap();
-    client
-        .batch_execute("alter role postgres set datestyle = 'German'; alter role postgres set timezone = 'Asia/Tokyo'; \
-                        alter role postgres set statement_timeout = '1ms'; alter role postgres set extra_float_digits = 0")
-        .await
-        .unwrap();
-    drop(client);
-    driver.await.unwrap().unwrap();
-    let (client, _driver) = target.connect("pgbackfill").await.unwrap();
-    assert_eq!(value(&client, "select '2024-02-01 00:00:00+00'::timestamptz::text").await, "2024-02-01 00:00:00+00");
-    assert_eq!(value(&client, "show statement_timeout").await, "0");
-    assert_eq!(value(&client, "show client_encoding").await, "UTF8");
-    assert_eq!(value(&client, "select current_setting('application_name')").await, "pgbackfill");
+    let session = Session::open(&target).await.unwrap();
+    let text = async |query: &str| session.query_one(query, &[]).await.unwrap().get::<_, String>(0);
+    assert_eq!(text("select '2024-02-01 00:00:00+00'::timestamptz::text").await, "2024-02-01 00:00:00+00");
+    assert_eq!(text("select (0.1::float8 + 0.2)::text").await, "0.30000000000000004");
+    assert_eq!(text("select pg_sleep(0.3)::text || current_setting('statement_timeout')").await, "0");
+    assert_eq!(text("show client_encoding").await, "UTF8");
+    assert_eq!(text("show application_name").await, "pgbackfill");
+    session.begin(Durability::WithTheLedger).await.unwrap();
+    tokio::time::sleep(Duration::from_millis(20)).await;
+    assert_eq!(text("show synchronous_commit").await, "off");
+    session.commit().await.unwrap();
+    assert_eq!(text("show synchronous_commit").await, "on");
+}
+
+#[tokio::test]
+async fn nothing_of_ours_is_set_outside_of_a_transaction() {
+    let server = Server::start().unwrap();
+    let target = settings(&server.url(), &[]).with_application_name("pgbackfill it's mine");
+    let session = Session::open(&target).await.unwrap();
+    let all = "select string_agg(name || '=' || setting, ' ' order by name) from pg_settings where source in ('session', 'override')";
+    let value = async |query: &str| value(&session.current().client, query).await;
+    let before = value(all).await;
+    let inside: String = session.query_one(all, &[]).await.unwrap().get(0);
+    assert_ne!(inside, before);
+    session.run("create table t (n int4)").await.unwrap();
+    session.run("select none").await.unwrap_err();
+    session.transact(Durability::WithTheLedger, session.execute("insert into t values ($1)", &[&1_i32])).await.unwrap();
+    assert_eq!(value(all).await, before);
+    assert_eq!(
+        value("select count(*)::text from pg_prepared_statements where statement not like '%pg_prepared%'").await,
+        "0"
+    );
+}
+
+#[tokio::test]
+async fn the_settings_name_a_session_before_the_run_does() {
+    let server = Server::start().unwrap();
     let named = settings(&server.url(), &[("PGAPPNAME", "mine"), ("PGOPTIONS", "-c work_mem=7MB")]);
-    let (client, _driver) = named.connect("pgbackfill").await.unwrap();
-    assert_eq!(value(&client, "show application_name").await, "mine");
-    assert_eq!(value(&client, "show work_mem").await, "7MB");
+    for (settings, name) in [(named, "mine"), (settings(&server.url(), &[]), "pgbackfill it's mine")] {
+        let session = Session::open(&settings.with_application_name("pgbackfill it's mine")).await.unwrap();
+        assert_eq!(value(&session.current().client, "show application_name").await, name);
+        assert_eq!(session.query_one("show application_name", &[]).await.unwrap().get::<_, &str>(0), name);
+        let memory: String = session.query_one("show work_mem", &[]).await.unwrap().get(0);
+        assert_eq!(memory == "7MB", name == "mine");
+    }
+}
+
+#[tokio::test]
+async fn transactions_of_a_run_are_named_by_it_whatever_the_settings_name_the_session() {
+    let server = Server::start().unwrap();
+    for (name, outside) in [("mine", "mine"), ("", "pgbackfill/7")] {
+        let environment: &[_] = if name.is_empty() { &[] } else { &[("PGAPPNAME", name)] };
+        let named = settings(&server.url(), environment).with_run_name("pgbackfill/7".to_owned());
+        let session = Session::open(&named).await.unwrap();
+        assert_eq!(value(&session.current().client, "show application_name").await, outside);
+        assert_eq!(session.query_one("show application_name", &[]).await.unwrap().get::<_, &str>(0), "pgbackfill/7");
+    }
 }
 
 #[tokio::test]
 async fn passwords_come_from_target_environment_and_file_and_a_wrong_one_is_a_matter_of_permission() {
     let server = guarded();
-    let (client, _driver) = settings(&server.url(), &[]).connect("test").await.unwrap();
+    let client = settings(&server.url(), &[]).connect("test").await.unwrap().client;
     client.batch_execute("create role alice login password 'open sesame'; create role bob login").await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let passfile = folder.path().join("pgpass");
@@ -84,7 +136,7 @@ async fn passwords_come_from_target_environment_and_file_and_a_wrong_one_is_a_ma
             &with_file[..],
         ),
     ] {
-        let (client, _driver) = settings(&target, environment).connect("test").await.unwrap();
+        let client = settings(&target, environment).connect("test").await.unwrap().client;
         assert_eq!(value(&client, "select current_user::text").await, "alice");
     }
     let wrong = refusal(&format!("postgres://{}", tcp.replace('@', ":abracadabra@"))).await;
@@ -123,7 +175,7 @@ async fn hosts_are_tried_in_their_order_until_one_takes_writes() {
     let server = Server::start_listening(&[]).unwrap();
     let target =
         format!("postgres://postgres@127.0.0.1:1,127.0.0.1:{}/postgres?target_session_attrs=read-write", server.port());
-    let (client, _driver) = settings(&target, &[]).connect("test").await.unwrap();
+    let client = settings(&target, &[]).connect("test").await.unwrap().client;
     client
         .batch_execute("alter system set default_transaction_read_only = on; select pg_reload_conf()")
         .await
@@ -161,7 +213,7 @@ async fn a_silent_server_is_given_up_in_time() {
 async fn a_failed_statement_tells_code_column_context_and_hint_and_a_lost_session_is_told_apart() {
     let server = Server::start().unwrap();
     let target = settings(&server.url(), &[]);
-    let (client, _driver) = target.connect("test").await.unwrap();
+    let client = target.connect("test").await.unwrap().client;
     client.batch_execute("create table t (host text not null, n int4)").await.unwrap();
     let error = fault(client.batch_execute("insert into t values (null, 1)").await.unwrap_err());
     assert_eq!((error.kind(), error.place().sqlstate.as_deref()), (ErrorKind::Target, Some("23502")));
@@ -179,7 +231,7 @@ async fn a_failed_statement_tells_code_column_context_and_hint_and_a_lost_sessio
     assert_eq!(error.place().column.as_deref(), Some("n"));
     assert!(error.to_string().contains("COPY t, line 2, column n"), "{error}");
 
-    let (other, _other_driver) = target.connect("test").await.unwrap();
+    let other = target.connect("test").await.unwrap().client;
     let doomed: i32 = other.query_one("select pg_backend_pid()", &[]).await.unwrap().get(0);
     client.execute("select pg_terminate_backend($1, 5000)", &[&doomed]).await.unwrap();
     let error = fault(other.batch_execute("select 1").await.unwrap_err());
@@ -192,7 +244,7 @@ async fn a_failed_statement_tells_code_column_context_and_hint_and_a_lost_sessio
 async fn a_running_statement_can_be_cancelled() {
     let server = Server::start().unwrap();
     let target = settings(&server.url(), &[]);
-    let (client, _driver) = target.connect("test").await.unwrap();
+    let client = target.connect("test").await.unwrap().client;
     let token = client.cancel_token();
     let sleep = client.batch_execute("select pg_sleep(60)");
     let cancel = async {

@@ -1,57 +1,138 @@
-//! COPY into the server and out of it.
+//! COPY into the server and out of it, in a transaction.
+//!
+//! The protocol library prepares a COPY under a name. It is closed behind the COPY's last message, before anything else is
+//! sent, and so within the transaction: on whichever connection a pooler gave that, nothing prepared stays behind.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::{SinkExt, Stream, StreamExt, TryStreamExt};
-use tokio_postgres::CopyInSink;
+use futures_util::stream::try_unfold;
+use futures_util::{SinkExt, Stream, TryStreamExt};
+use tokio_postgres::{CopyInSink, CopyOutStream};
 
-use super::{Session, fault};
+use super::link::{Link, Phase};
+use super::{Durability, Session};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A running COPY into the server. Dropped before [`CopyIn::finish`] it fails on the server, which stores nothing.
 pub(crate) struct CopyIn {
     sink: Pin<Box<CopyInSink<Bytes>>>,
+    link: Arc<Link>,
+    sql: String,
+    finished: bool,
+}
+
+/// A running COPY out of the server.
+struct CopyOut {
+    stream: Pin<Box<CopyOutStream>>,
+    link: Arc<Link>,
+    sql: String,
+    /// Whether its transaction is its own, and ends with it.
+    alone: bool,
+    finished: bool,
 }
 
 impl Session {
-    /// Starts `copy … from stdin`.
+    /// Starts `copy … from stdin`, in the transaction that is open. Refused, it takes the connection with it.
     pub(crate) async fn copy_in(&self, sql: &str) -> Result<CopyIn> {
-        let sink = self.client.copy_in(sql).await.map_err(fault)?;
-        Ok(CopyIn { sink: Box::pin(sink) })
+        let link = self.current();
+        if link.phase() == Phase::Outside {
+            return Err(Error::new(ErrorKind::Internal, "a COPY into the server outside of a transaction"));
+        }
+        match link.wait(sql, link.client.copy_in(sql)).await {
+            Ok(sink) => Ok(CopyIn { sink: Box::pin(sink), link, sql: sql.to_owned(), finished: false }),
+            Err(error) => {
+                // The protocol library ends a COPY that never began, and takes the server's answer to that for its answer to
+                // what is asked next.
+                link.abandon();
+                Err(error)
+            }
+        }
     }
 
     /// Runs `copy … to stdout` and yields its messages: in binary format the header, then a row each, then the trailer.
+    /// Outside of a transaction it has its own, which ends with the last message, or with the connection where the stream
+    /// is dropped before.
     pub(crate) async fn copy_out(&self, sql: &str) -> Result<impl Stream<Item = Result<Bytes>> + use<>> {
-        let stream = self.client.copy_out(sql).await.map_err(fault)?;
-        Ok(Box::pin(stream).map_err(fault).into_stream().fuse())
+        let alone = self.current().phase() == Phase::Outside;
+        if alone {
+            self.begin(Durability::Synchronous).await?;
+        }
+        let link = self.current();
+        let stream = match link.wait(sql, link.client.copy_out(sql)).await {
+            Ok(stream) => Box::pin(stream),
+            Err(error) => {
+                if alone {
+                    self.end_failed().await;
+                }
+                return Err(error);
+            }
+        };
+        let copy = CopyOut { stream, link, sql: sql.to_owned(), alone, finished: false };
+        Ok(Box::pin(try_unfold(copy, CopyOut::next)))
     }
 }
 
 impl CopyIn {
     /// Sends bytes. Large buffers go to the socket uncopied.
     pub(crate) async fn send(&mut self, bytes: Bytes) -> Result<()> {
-        if let Err(error) = self.sink.feed(bytes).await {
-            return Err(self.cause(error).await);
-        }
-        Ok(())
+        let Self { sink, link, sql, .. } = self;
+        let sent = async {
+            match sink.feed(bytes).await {
+                Ok(()) => Ok(()),
+                Err(error) => Err(cause(sink.as_mut(), error).await),
+            }
+        };
+        link.wait(sql, sent).await
     }
 
     /// Ends the COPY and checks that the server stored `rows` rows.
     pub(crate) async fn finish(mut self, rows: u64) -> Result<()> {
-        let stored = self.sink.as_mut().finish().await.map_err(fault)?;
+        self.finished = true;
+        let stored = self.link.wait(&self.sql, self.sink.as_mut().finish()).await?;
         if stored == rows {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Target, format!("the server stored {stored} of {rows} rows"))
             .with_hint("a trigger that returns null drops rows; disable it for the load, or load into another table"))
     }
+}
 
-    /// The server's own reason, where it ended the COPY while bytes were still being sent.
-    async fn cause(&mut self, error: tokio_postgres::Error) -> Error {
-        match self.sink.as_mut().finish().await {
-            Err(cause) if cause.code().is_some() => fault(cause),
-            _ => fault(error),
+impl Drop for CopyIn {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.link.note_failure();
+        }
+    }
+}
+
+/// The server's own reason, where it ended the COPY while bytes were still being sent.
+async fn cause(sink: Pin<&mut CopyInSink<Bytes>>, error: tokio_postgres::Error) -> tokio_postgres::Error {
+    match sink.finish().await {
+        Err(cause) if cause.code().is_some() => cause,
+        _ => error,
+    }
+}
+
+impl CopyOut {
+    async fn next(mut self) -> Result<Option<(Bytes, Self)>> {
+        if let Some(message) = self.link.wait(&self.sql, self.stream.try_next()).await? {
+            return Ok(Some((message, self)));
+        }
+        self.finished = true;
+        if self.alone {
+            self.link.end("commit").await?;
+        }
+        Ok(None)
+    }
+}
+
+impl Drop for CopyOut {
+    fn drop(&mut self) {
+        if self.alone && !self.finished {
+            self.link.abandon();
+            self.link.enter(Phase::Outside);
         }
     }
 }

@@ -1,28 +1,22 @@
-//! One connection to the server, with explicit transactions.
+//! A session with the server: statements and transactions, over one connection at a time.
 //!
-//! Transactions are begun and ended by name, never left to autocommit: a transaction-mode pooler may otherwise move the
-//! statements of one batch to different servers.
+//! Nothing that a transaction relies on is kept by the connection. So where that has ended between two transactions, by an
+//! idle timeout for one, the next begins on a new connection.
 
 use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Row};
+use tokio_postgres::Row;
 
-use super::{ConnectSettings, fault};
+use super::ConnectSettings;
+use super::link::{Link, Phase};
+use super::parameter::{Parameter, typed};
 use crate::error::{Error, ErrorKind, Result};
 
-/// One connection to the server.
+/// A session with the server.
 pub struct Session {
-    pub(super) client: Client,
-}
-
-/// How a transaction's commit is made durable.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Durability {
-    /// The commit waits for the disk.
-    Synchronous,
-    /// The commit does not wait: data and ledger would be lost together.
-    WithTheLedger,
+    settings: ConnectSettings,
+    link: Mutex<Arc<Link>>,
 }
 
 impl Session {
@@ -32,70 +26,59 @@ impl Session {
     ///
     /// [`ErrorKind::Connection`] if the server cannot be reached, [`ErrorKind::Permission`] if it refuses the role.
     pub async fn open(settings: &ConnectSettings) -> Result<Self> {
-        let (client, _driver) = settings.connect("pgbackfill").await?;
-        Ok(Self { client })
+        let link = Link::open(settings).await?;
+        Ok(Self { settings: settings.clone(), link: Mutex::new(Arc::new(link)) })
     }
 
     /// Whether the connection is known to be gone.
     pub(crate) fn is_closed(&self) -> bool {
-        self.client.is_closed()
+        self.current().is_closed()
     }
 
-    pub(crate) async fn begin(&self, durability: Durability) -> Result<()> {
-        self.run(match durability {
-            Durability::Synchronous => "begin isolation level read committed",
-            Durability::WithTheLedger => "begin isolation level read committed; set local synchronous_commit = off",
-        })
-        .await
+    /// The connection as it is.
+    pub(super) fn current(&self) -> Arc<Link> {
+        Arc::clone(&self.link.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(crate) async fn commit(&self) -> Result<()> {
-        self.run("commit").await
+    /// The connection for the next statement: a new one where it has ended, unless in the midst of a transaction.
+    pub(super) async fn link(&self) -> Result<Arc<Link>> {
+        let link = self.current();
+        if link.phase() != Phase::Outside || link.is_there().await {
+            return Ok(link);
+        }
+        let link = Arc::new(Box::pin(Link::open(&self.settings)).await?);
+        *self.link.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&link);
+        Ok(link)
     }
 
-    /// Ends a transaction that failed. A connection that is gone has ended it already.
-    pub(crate) async fn rollback(&self) -> Result<()> {
-        if self.is_closed() { Ok(()) } else { self.run("rollback").await }
-    }
-
-    /// Runs statements that take no parameters and return no rows.
+    /// Runs statements that take no parameters and return no rows, in the transaction that is open, or in one of their own.
     ///
     /// # Errors
     ///
     /// What the server refuses, as [`ErrorKind::Target`] or, where the connection was lost, [`ErrorKind::Connection`].
     pub async fn run(&self, sql: &str) -> Result<()> {
-        self.client.batch_execute(sql).await.map_err(fault)
+        let link = self.link().await?;
+        link.answer(sql, link.client.batch_execute(sql)).await
     }
 
-    pub(crate) async fn query(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>> {
-        self.client.query(sql, parameters).await.map_err(fault)
+    pub(crate) async fn query(&self, sql: &str, parameters: &[&dyn Parameter]) -> Result<Vec<Row>> {
+        let link = self.link().await?;
+        link.answer(sql, link.client.query_typed(sql, &typed(parameters))).await
     }
 
-    pub(crate) async fn query_one(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Row> {
-        self.client.query_one(sql, parameters).await.map_err(fault)
+    pub(crate) async fn query_one(&self, sql: &str, parameters: &[&dyn Parameter]) -> Result<Row> {
+        let link = self.link().await?;
+        link.answer(sql, link.client.query_typed_one(sql, &typed(parameters))).await
     }
 
-    pub(crate) async fn query_opt(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<Option<Row>> {
-        self.client.query_opt(sql, parameters).await.map_err(fault)
+    pub(crate) async fn query_opt(&self, sql: &str, parameters: &[&dyn Parameter]) -> Result<Option<Row>> {
+        let link = self.link().await?;
+        link.answer(sql, link.client.query_typed_opt(sql, &typed(parameters))).await
     }
 
-    pub(crate) async fn execute(&self, sql: &str, parameters: &[&(dyn ToSql + Sync)]) -> Result<u64> {
-        self.client.execute(sql, parameters).await.map_err(fault)
-    }
-
-    /// Runs `work` between `begin` and `commit`; rolls back where it fails.
-    pub(crate) async fn transact<T>(&self, durability: Durability, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.begin(durability).await?;
-        match work.await {
-            Ok(value) => self.commit().await.map(|()| value),
-            Err(error) => {
-                // The first failure is the one to tell; a rollback that fails too leaves a dead connection behind.
-                if let Err(second) = self.rollback().await {
-                    tracing::debug!(error = %second, "rollback failed");
-                }
-                Err(error)
-            }
-        }
+    pub(crate) async fn execute(&self, sql: &str, parameters: &[&dyn Parameter]) -> Result<u64> {
+        let link = self.link().await?;
+        link.answer(sql, link.client.execute_typed(sql, &typed(parameters))).await
     }
 
     /// Connections that the server still has for ordinary roles.
@@ -133,6 +116,10 @@ pub(crate) fn xid_array(xids: &[u64]) -> String {
     text.push_str("}'::xid[]");
     text
 }
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod on_servers;
 
 #[cfg(test)]
 mod tests {

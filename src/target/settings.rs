@@ -89,6 +89,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A dead peer is found within a minute, well inside a lease.
 const KEEPALIVE: Keepalive = Keepalive { idle: Duration::from_secs(30), interval: Duration::from_secs(10), tries: 3 };
 
+/// Keepalive is silent while data is under way, and Linux sends that again for a quarter of an hour.
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
+
 const PORT: u16 = 5432;
 
 /// Where packaged servers and servers built from source put their sockets.
@@ -121,7 +124,7 @@ impl Settings {
             fallback_application_name: layers.get("fallback_application_name"),
             connect_timeout: layers.connect_timeout()?,
             keepalive: layers.keepalive()?,
-            tcp_user_timeout: layers.number("tcp_user_timeout")?.filter(|&it| it > 0).map(Duration::from_millis),
+            tcp_user_timeout: layers.tcp_user_timeout()?,
             tls: layers.tls()?,
             channel_binding: layers.channel_binding()?,
             read_write: layers.read_write()?,
@@ -179,6 +182,15 @@ impl Layers<'_> {
             None => Some(CONNECT_TIMEOUT),
             // libpq waits for ever on zero and less.
             Some(seconds) => u64::try_from(seconds).ok().filter(|&it| it > 0).map(Duration::from_secs),
+        })
+    }
+
+    fn tcp_user_timeout(&self) -> Result<Option<Duration>> {
+        Ok(match self.number("tcp_user_timeout")? {
+            None => Some(TCP_USER_TIMEOUT),
+            // The system's own, as in libpq.
+            Some(0) => None,
+            Some(milliseconds) => Some(Duration::from_millis(milliseconds)),
         })
     }
 

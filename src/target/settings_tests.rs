@@ -119,6 +119,9 @@ fn timeouts_and_keepalives_have_defaults_and_can_be_turned_off() {
     let settings = resolved("host=a user=u", &[]);
     assert_eq!(settings.connect_timeout, Some(Duration::from_secs(10)));
     assert_eq!(settings.keepalive, Some(KEEPALIVE));
+    assert_eq!(settings.tcp_user_timeout, Some(Duration::from_secs(60)));
+    let user_timeout = |text: &str| resolved(&format!("host=a user=u tcp_user_timeout={text}"), &[]).tcp_user_timeout;
+    assert_eq!((user_timeout("0"), user_timeout("1500")), (None, Some(Duration::from_millis(1500))));
     let off = resolved("host=a user=u connect_timeout=0 keepalives=0", &[("PGCONNECT_TIMEOUT", "3")]);
     assert_eq!((off.connect_timeout, off.keepalive), (None, None));
     let set = resolved("host=a user=u keepalives_idle=7 keepalives_count=9", &[("PGCONNECT_TIMEOUT", "3")]);

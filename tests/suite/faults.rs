@@ -8,7 +8,7 @@ use crate::harness::{
 };
 
 const END_LOADERS: &str = "select pg_terminate_backend(pid) from pg_stat_activity
-                            where datname = current_database() and application_name = 'pgbackfill'";
+                            where datname = current_database() and application_name like 'pgbackfill%'";
 
 /// Measurements, their file, and a command that loads them.
 fn scene(database: &Database, csv: &str, options: &str) -> (Folder, String) {
@@ -176,4 +176,74 @@ fn a_run_that_gives_up_says_how_to_resume() {
     gate.wait_for_loader();
     server.stop(Stop::Immediate).unwrap();
     loader.finish().exits(4).says(&["the same command again"]);
+}
+
+/// Has the server refuse what is written to the ledger's runs, so many times, with an error that passes.
+fn refuse(database: &Database, event: &str, condition: &str, times: u32) {
+    database.sql(&format!(
+        "create sequence if not exists tries; select setval('tries', 1, false);
+         create or replace function refuse() returns trigger language plpgsql as $$
+         begin
+           -- A sequence is not rolled back.
+           if nextval('tries') <= {times} then raise {condition}; end if;
+           return new;
+         end $$;
+         create or replace trigger refuse before {event} on pgbackfill.runs for each row execute function refuse()"
+    ));
+}
+
+#[test]
+fn a_refusal_that_passes_before_any_window_is_begun_is_tried_again() {
+    let database = Database::with(METRICS);
+    let (_folder, load) = scene(&database, &metrics(1000, 360), "--window 1d");
+    run(&database, "init").exits(0);
+    database.sql("alter table metrics add constraint closed check (host is null) not valid");
+    let again = |output: &Output| {
+        let waits = output.events_named("waiting");
+        assert!(waits.iter().any(|wait| wait["reason"].as_str().unwrap().starts_with("another try; ")), "{waits:?}");
+    };
+    for (condition, code) in [("serialization_failure", 1), ("deadlock_detected", 1), ("lock_not_available", 0)] {
+        if code == 0 {
+            database.sql("alter table metrics drop constraint closed");
+        }
+        refuse(&database, "insert", condition, 2);
+        again(&run(&database, &load).exits(code));
+    }
+    database.assert_same("metrics", "expected");
+}
+
+#[test]
+fn a_refusal_before_any_window_is_begun_that_does_not_pass_ends_the_run_with_4() {
+    let database = Database::with(METRICS);
+    let (_folder, load) = scene(&database, &metrics(1000, 360), "--window 1d --retry-for 1s");
+    run(&database, "init").exits(0);
+    refuse(&database, "insert", "serialization_failure", 1_000_000);
+    run(&database, &load).exits(4).says(&["40001", "the same command again resumes the job"]);
+    assert_eq!(database.count("pgbackfill.jobs"), 0);
+    database.sql("drop trigger refuse on pgbackfill.runs");
+    run(&database, &load).exits(0);
+    database.assert_same("metrics", "expected");
+}
+
+#[test]
+fn a_refusal_that_passes_at_the_end_of_a_run_is_tried_again() {
+    let database = Database::with(METRICS);
+    let (_folder, load) = scene(&database, &metrics(1000, 360), "--window 1d");
+    run(&database, "init").exits(0);
+    refuse(&database, "update of ended_at", "deadlock_detected", 2);
+    run(&database, &load).exits(0);
+    database.assert_same("metrics", "expected");
+    assert_eq!(database.count("pgbackfill.runs where ended_at is null"), 0);
+    assert_eq!(database.one("select last_value from tries"), "3");
+}
+
+#[test]
+fn a_refusal_that_passes_at_the_end_of_a_run_that_failed_leaves_no_run_open() {
+    let database = Database::with(METRICS);
+    let (_folder, load) = scene(&database, &metrics(1000, 360), "--window 1d");
+    run(&database, "init").exits(0);
+    database.sql("alter table metrics add constraint closed check (host is null)");
+    refuse(&database, "update of ended_at", "deadlock_detected", 2);
+    run(&database, &load).exits(1).says(&["23514"]);
+    assert_eq!(database.count("pgbackfill.runs where ended_at is null"), 0);
 }

@@ -1,8 +1,8 @@
-//! The ledger: what a resume may differ in, who holds a job, and what a role must be allowed.
+//! The ledger: what a resume may differ in, who holds a job, and which version it is of.
 
 use std::time::Duration;
 
-use crate::harness::{Database, Folder, Gate, METRICS, metrics, run, run_as, start};
+use crate::harness::{Database, Folder, Gate, METRICS, metrics, run, start};
 
 /// A table, and two files for it.
 fn two_files() -> (Database, Folder) {
@@ -188,34 +188,6 @@ fn a_resume_after_a_stop_loads_only_what_is_missing() {
 }
 
 #[test]
-fn a_role_with_the_documented_least_privileges_can_load_into_a_ledger_that_an_administrator_made() {
-    let (database, folder) = two_files();
-    let role = format!("loader_{}", database.name());
-    database.sql(&format!("create role {role} login"));
-    let load = format!("load {}/s --table t --time-column ts --window 1d --job j", folder.path());
-    run_as(&database, &role, &load).exits(1).says(&["create the ledger's tables", "42501", "pgbackfill init --print"]);
-    let statements = run(&database, "init --print").exits(0).stdout;
-    database.sql(&statements);
-    database.sql(&statements);
-    run(&database, "init").exits(0);
-    database.sql(&format!(
-        "grant usage on schema pgbackfill to {role};
-         grant select, insert, update, delete on all tables in schema pgbackfill to {role}"
-    ));
-    run_as(&database, &role, &load).exits(1).says(&["permission denied for table t", "42501"]);
-    database.sql(&format!("grant select, insert on t to {role}"));
-    run_as(&database, &role, &load).exits(0);
-    run_as(&database, &role, "verify j").exits(0).prints(&["3 rows: equal"]);
-    run_as(&database, &role, "status j").exits(0);
-    run_as(&database, &role, "undo j").exits(1).says(&["permission denied for table t"]);
-    assert_eq!(database.count("t"), 3);
-    database.sql(&format!("grant delete on t to {role}"));
-    run_as(&database, &role, "undo j").exits(0);
-    assert_eq!(database.count("t"), 0);
-    database.sql(&format!("drop owned by {role} cascade; drop role {role}"));
-}
-
-#[test]
 fn a_dead_runs_job_is_free_at_once_on_its_own_machine() {
     let (database, folder) = (Database::with(METRICS), Folder::new());
     let path = folder.write("a.csv", metrics(60_000, 360));
@@ -246,4 +218,56 @@ fn a_run_on_another_machine_is_never_called_dead_before_its_lease_is_over() {
     database.sql("update pgbackfill.runs set lease_until = now() - interval '1 s' where host = 'elsewhere'");
     run(&database, &load).exits(0);
     assert_eq!(database.count("t"), 3);
+}
+
+#[test]
+fn a_ledger_of_another_version_is_refused_by_every_command_and_left_as_it_is() {
+    let (database, folder) = two_files();
+    let load = format!("load {}/s --table t --time-column ts --window 1d --job j", folder.path());
+    run(&database, &load).exits(0);
+    database.sql("update pgbackfill.version set version = 99");
+    for command in [&load, "status j", "verify j", "undo j", "init"] {
+        run(&database, command)
+            .exits(2)
+            .says(&["the ledger in this database is of version 99", "drop schema pgbackfill"]);
+    }
+    let statements = run(&database, "init --print").exits(0).stdout;
+    database.sql(&statements);
+    run(&database, &load).exits(2).says(&["is of version 99"]);
+    // Those before the first that was marked had no such table.
+    database.sql("drop table pgbackfill.version");
+    run(&database, &load).exits(2).says(&["is of an older version"]);
+    let refused = database.try_sql(&statements).unwrap_err();
+    assert!(format!("{refused:?}").contains("the ledger of another version"), "{refused:?}");
+    assert_eq!(database.count("t"), 3);
+}
+
+#[test]
+fn of_four_loaders_that_start_at_once_one_makes_the_ledger_and_the_others_find_it() {
+    let (database, folder) = (Database::with(METRICS), Folder::new());
+    let csv = metrics(2000, 360);
+    let path = folder.write("a.csv", &csv);
+    database.copy_csv("expected", "header true", csv.as_bytes());
+    database.sql(
+        "create table changes (xid xid8);
+         create function note() returns event_trigger language plpgsql as
+           'begin insert into changes values (pg_current_xact_id()); end';
+         create event trigger note on ddl_command_start execute function note()",
+    );
+    let keeper = database.connect();
+    // The lock that keeps loaders from making the ledger at once: the first eight bytes of pgbackfill.
+    keeper.sql("select pg_advisory_lock(x'70676261636b6669'::bigint)");
+    let load = format!("load {path} --table metrics --time-column ts --window 1h --join --json");
+    let loaders = [(); 4].map(|()| start(&database, &load));
+    let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted
+                      and database = (select oid from pg_database where datname = current_database())";
+    database.wait_until("all are to make the ledger", || database.one(waiting) == "4");
+    keeper.sql("select pg_advisory_unlock(x'70676261636b6669'::bigint)");
+    for loader in loaders {
+        loader.finish().exits(0);
+    }
+    database.assert_same("metrics", "expected");
+    assert_eq!(database.one("select count(distinct xid::text) from changes"), "1");
+    run(&database, &load).exits(0);
+    assert_eq!(database.one("select count(distinct xid::text) from changes"), "1", "a ledger that is there is changed");
 }

@@ -8,15 +8,37 @@
 
 mod harness;
 
+mod changed_by_others;
+mod changes;
+mod clear;
 mod cli;
+#[cfg(target_os = "linux")]
+mod client;
+mod custom;
+mod durability;
 mod existing;
+mod existing_matrix;
+mod failpoints;
 mod faults;
+mod frozen;
 mod kill;
 mod ledger;
 mod library;
 mod load;
+mod network;
 mod parquet_values;
+mod policies;
+mod pooled;
+mod privileges;
+mod protocol;
+mod resources;
+mod runs;
+mod scale;
+mod sessions;
+mod shape;
 mod sources;
 mod targets;
 mod time_columns;
+mod torture;
+mod triggers;
 mod values;

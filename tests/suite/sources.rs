@@ -324,7 +324,7 @@ fn a_source_in_no_order_is_spooled_within_its_limits() {
     let load = format!("load {path} --table t --time-column ts --window 2h --workers 2 --memory 1MiB");
     run(&database, &format!("{load} --spool-bytes 1kB --job small"))
         .exits(1)
-        .says(&["the spool takes more than 1000 bytes", "--spool-bytes"]);
+        .says(&["takes more than 1000 bytes", "--spool-bytes"]);
     run(&database, &format!("{load} --spool-folder {}/missing --job nowhere", folder.path()))
         .exits(1)
         .says(&["--spool-folder"]);

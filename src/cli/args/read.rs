@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pgbackfill::{Bound, WindowSize, Zone};
 
-use super::OptionalByte;
+use super::{OptionalByte, OptionalDuration};
 
 /// What turns a switch on or off in the environment: 1, true, yes, on, and their opposites.
 pub(super) fn switch() -> clap::builder::BoolishValueParser {
@@ -52,6 +52,14 @@ fn months(text: &str) -> Option<u32> {
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 90s, 6h or 1d"))?;
     if duration.is_zero() { Err("it must be above zero".to_owned()) } else { Ok(duration) }
+}
+
+/// A duration, or `none`.
+pub(super) fn timeout(text: &str) -> Result<OptionalDuration, String> {
+    match text {
+        "none" => Ok(OptionalDuration(None)),
+        _ => duration(text).map(|limit| OptionalDuration(Some(limit))),
+    }
 }
 
 /// A lease is renewed every third of it, over a network that may be slow.

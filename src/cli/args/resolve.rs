@@ -32,6 +32,9 @@ impl LoadArgs {
         options.existing = job.existing.into();
         options.scope.clone_from(&job.scope);
         options.commit = job.commit.into();
+        options.join = self.others.join;
+        options.takeover = self.others.takeover;
+        options.accept_changed_source = self.others.accept_changed_source;
         options.mapping = MappingRules { renames: job.map.clone(), ignored: job.ignore.clone() };
         options.csv = self.source.csv();
         options.zone = self.source.timezone.clone();
@@ -44,6 +47,7 @@ impl LoadArgs {
         options.limits.spool_folder.clone_from(&limits.spool_folder);
         options.limits.retry_for = limits.retry_for;
         options.limits.lease = limits.lease;
+        options.limits.statement_timeout = limits.statement_timeout.0;
         Ok((self.source.input()?, options))
     }
 }

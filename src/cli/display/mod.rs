@@ -104,10 +104,11 @@ fn no_color() -> bool {
 }
 
 /// The text of an event that a person reads as a line of its own; most are only counted.
-fn message(event: &Event) -> Option<String> {
+pub(super) fn message(event: &Event) -> Option<String> {
     use pgbackfill::report::{count, counted};
     Some(match event {
         Event::Warning { message } => format!("warning: {message}"),
+        Event::Waiting { reason, seconds } => format!("waiting, {seconds:.0}s so far, for {reason}"),
         Event::Retrying { window, attempt, delay_seconds, error } => {
             format!("window {window} failed in attempt {attempt} and is tried again in {delay_seconds:.1}s: {error}")
         }

@@ -41,6 +41,7 @@ fn object(bytes: &[u8]) -> Object {
         version: String::new(),
         format: Format::Csv,
         path_columns: Vec::new(),
+        file: None,
     }
 }
 

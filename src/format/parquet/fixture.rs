@@ -31,6 +31,7 @@ impl File {
             version: "1".to_owned(),
             format: Format::Parquet,
             path_columns: Vec::new(),
+            file: None,
         };
         Self { object, bytes }
     }

@@ -1,8 +1,11 @@
-select id::text,
-       host,
-       pid,
-       process,
-       to_char(started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') as since,
-       ceil(extract(epoch from lease_until - now()))::bigint as lease_seconds
-  from pgbackfill.runs
- where job_id = $1 and ended_at is null and lease_until > now()
+select r.id::text,
+       j.name as job,
+       r.host,
+       r.pid,
+       r.process,
+       to_char(r.started_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') as since,
+       ceil(extract(epoch from r.lease_until - clock_timestamp()))::bigint as lease_seconds
+  from pgbackfill.runs r
+  join pgbackfill.jobs j on j.id = r.job_id
+ where r.job_id = $1 and r.ended_at is null and r.lease_until > clock_timestamp()
+ order by r.started_at

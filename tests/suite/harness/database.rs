@@ -4,6 +4,7 @@
 //! the end of this process does, however it comes.
 
 use std::fmt::Write as _;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -52,7 +53,7 @@ pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
 }
 
 /// The runtime of all sessions: tests themselves are plain functions.
-fn runtime() -> &'static Runtime {
+pub(super) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
         tokio::runtime::Builder::new_multi_thread()
@@ -112,7 +113,22 @@ impl Database {
 
     /// Another connection to it.
     pub(crate) fn connect(&self) -> Session {
-        Session::open(self.server, &self.name, "postgres")
+        self.connect_as("postgres")
+    }
+
+    /// The same as another role.
+    pub(crate) fn connect_as(&self, role: &str) -> Session {
+        Session::open(self.server, &self.name, role)
+    }
+
+    /// The same, while the server may be down.
+    pub(crate) fn try_connect(&self) -> Result<Session, tokio_postgres::Error> {
+        Session::try_open(self.server, &self.name, "postgres")
+    }
+
+    /// It, over a connection of now, for when the server has ended the first.
+    pub(crate) fn reconnect(&mut self) {
+        self.session = self.connect();
     }
 
     /// What the library connects with.
@@ -133,7 +149,7 @@ impl Database {
     /// Waits until no loader has a session: the server ends that of a killed one when it next looks at the connection.
     #[track_caller]
     pub(crate) fn wait_until_alone(&self) {
-        let sessions = "select count(*) from pg_stat_activity where datname = current_database() and application_name = 'pgbackfill'";
+        let sessions = "select count(*) from pg_stat_activity where datname = current_database() and application_name like 'pgbackfill%'";
         self.wait_until("no loader has a session", || self.one(sessions) == "0");
     }
 
@@ -178,13 +194,18 @@ impl Session {
     }
 
     fn try_open(server: &Server, database: &str, role: &str) -> Result<Self, tokio_postgres::Error> {
+        Self::try_open_at(server.socket_folder(), server.port(), database, role)
+    }
+
+    /// Connects to whatever listens at this socket.
+    pub(crate) fn try_open_at(
+        folder: &Path,
+        port: u16,
+        database: &str,
+        role: &str,
+    ) -> Result<Self, tokio_postgres::Error> {
         let mut config = tokio_postgres::Config::new();
-        config
-            .host_path(server.socket_folder())
-            .port(server.port())
-            .user(role)
-            .dbname(database)
-            .application_name("test");
+        config.host_path(folder).port(port).user(role).dbname(database).application_name("test");
         let (client, connection) = runtime().block_on(config.connect(NoTls))?;
         runtime().spawn(connection);
         Ok(Self(client))

@@ -7,9 +7,17 @@ pub(crate) mod server;
 mod data;
 mod database;
 mod gate;
+mod pooler;
+mod proxy;
 mod run;
 
 pub(crate) use data::{Folder, METRICS, Random, flights, metrics, seed, weather, wide_metrics};
 pub(crate) use database::{Database, Session, block_on, start_server};
 pub(crate) use gate::Gate;
-pub(crate) use run::{Output, Running, run, run_args, run_as, run_with, start};
+pub(crate) use pooler::Pooler;
+pub(crate) use proxy::{Action, Fault, Point, Proxy};
+#[cfg(feature = "failpoints")]
+pub(crate) use run::start_with;
+#[allow(unused_imports, reason = "only examples have to name the program")]
+pub(crate) use run::use_binary;
+pub(crate) use run::{Output, Running, run, run_args, run_as, run_at, run_with, start, start_as, start_at};

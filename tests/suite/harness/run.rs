@@ -3,7 +3,9 @@
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -50,10 +52,28 @@ pub(crate) fn run_as(database: &Database, role: &str, line: &str) -> Output {
     spawn(&database.url_of(role), &words(line), &[]).finish()
 }
 
+/// Starts `pgbackfill` as another role.
+#[track_caller]
+pub(crate) fn start_as(database: &Database, role: &str, line: &str) -> Running {
+    spawn(&database.url_of(role), &words(line), &[])
+}
+
 /// Runs `pgbackfill` with variables in its environment, beside the one that names the target; an empty one is taken out.
 #[track_caller]
 pub(crate) fn run_with(database: &Database, environment: &[(&str, &str)], line: &str) -> Output {
     spawn(&database.url(), &words(line), environment).finish()
+}
+
+/// Runs `pgbackfill` with another target than a database itself, such as a pooler before it.
+#[track_caller]
+pub(crate) fn run_at(target: &str, line: &str) -> Output {
+    start_at(target, line).finish()
+}
+
+/// Starts `pgbackfill` with another target than a database itself.
+#[track_caller]
+pub(crate) fn start_at(target: &str, line: &str) -> Running {
+    spawn(target, &words(line), &[])
 }
 
 /// Starts `pgbackfill` with the words of `line`.
@@ -62,9 +82,30 @@ pub(crate) fn start(database: &Database, line: &str) -> Running {
     spawn(&database.url(), &words(line), &[])
 }
 
+/// Starts `pgbackfill` with variables in its environment.
+#[cfg(feature = "failpoints")]
+#[track_caller]
+pub(crate) fn start_with(database: &Database, environment: &[(&str, &str)], line: &str) -> Running {
+    spawn(&database.url(), &words(line), environment)
+}
+
+/// The program where no build script names it: an example is not told where the binary is.
+static BINARY: OnceLock<PathBuf> = OnceLock::new();
+
+/// Runs `path` from now on.
+#[allow(dead_code, reason = "only examples have to name the program")]
+pub(crate) fn use_binary(path: PathBuf) {
+    BINARY.set(path).expect("the program is named once");
+}
+
+fn binary() -> &'static Path {
+    let told = option_env!("CARGO_BIN_EXE_pgbackfill");
+    BINARY.get_or_init(|| told.map(PathBuf::from).expect("a test is told where the binary is"))
+}
+
 /// A command that nothing in the environment of the tests can divert.
 fn command(target: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pgbackfill"));
+    let mut command = Command::new(binary());
     for (name, _) in std::env::vars_os() {
         let name_bytes = name.as_encoded_bytes();
         if name_bytes.starts_with(b"PG") || name_bytes == b"DATABASE_URL" {
@@ -112,6 +153,11 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
+fn count_events<'a>(lines: impl Iterator<Item = &'a str>, name: &str) -> usize {
+    let text = format!("{{\"event\":\"{name}\"");
+    lines.filter(|line| line.starts_with(&text)).count()
+}
+
 impl Running {
     /// Waits for the first event, from here on, that `wanted` accepts; needs `--json`. `None` where the run ended first.
     #[track_caller]
@@ -135,6 +181,12 @@ impl Running {
     #[track_caller]
     pub(crate) fn event_named(&mut self, name: &str) -> Option<Value> {
         self.event(|event| event["event"] == name)
+    }
+
+    /// How many events called `name` have come by now; needs `--json`.
+    pub(crate) fn heard(&mut self, name: &str) -> usize {
+        self.seen.extend(self.lines.try_iter());
+        count_events(self.seen.iter().map(String::as_str), name)
     }
 
     /// Its process id.
@@ -229,6 +281,11 @@ impl Output {
     #[track_caller]
     pub(crate) fn events_named(&self, name: &str) -> Vec<Value> {
         self.events().into_iter().filter(|event| event["event"] == name).collect()
+    }
+
+    /// How many events are called `name`, in the output of a run that may have been killed while it wrote.
+    pub(crate) fn count_of(&self, name: &str) -> usize {
+        count_events(self.stdout.lines(), name)
     }
 
     /// The summary at the end of a load with `--json`.

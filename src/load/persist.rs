@@ -1,0 +1,44 @@
+//! Steps of a run that no worker takes: tried again where what they met may pass.
+//!
+//! Only what the server itself refused is tried again, for that is rolled back. Whether a commit was made whose reply was lost
+//! is not known here; the same command again finds out, and ends with 4 until then.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::backoff::Backoff;
+use super::worker::chain;
+use super::{Backfill, Stop};
+use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Event, Observer};
+
+/// Takes a step, again and again within the time for retries. `step` is to be one transaction, or one after reads.
+pub(super) async fn persist<T, F: Future<Output = Result<T>>>(
+    backfill: &Backfill,
+    observer: &Arc<dyn Observer>,
+    stop: &Stop,
+    step: impl Fn() -> F,
+) -> Result<T> {
+    let (begun, mut backoff) = (Instant::now(), Backoff::new(backfill.options.limits.retry_for));
+    loop {
+        let error = match Box::pin(step()).await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let refused = error.kind() == ErrorKind::Target && !stop.is_requested();
+        let Some(pause) = backoff.pause(&error).filter(|_| refused) else { return Err(error) };
+        let reason = format!("another try; {}", chain(&error));
+        observer.observe(&Event::Waiting { reason, seconds: begun.elapsed().as_secs_f64() });
+        stop.sleep(pause).await;
+    }
+}
+
+/// What passes, or passed while the run had no more time for it, leaves a job that the same command resumes.
+pub(super) fn with_next_step(error: Error) -> Error {
+    match (error.kind(), error.hint()) {
+        (ErrorKind::Connection | ErrorKind::Incomplete, None) => {
+            error.with_hint("nothing is lost: the same command again resumes the job where it stands")
+        }
+        _ => error,
+    }
+}

@@ -1,0 +1,58 @@
+//! Which rights a job needs of its role, by the way in which it loads.
+
+use super::prepare::commit;
+use crate::error::{Error, ErrorKind, Result};
+use crate::ledger::JobRecord;
+use crate::options::{Commit, Existing, Options};
+use crate::schema::Table;
+use crate::target::{Lacking, Needs, Session, of_hidden_table};
+
+/// The columns that a job loads.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fed<'a> {
+    pub(super) hashed: &'a [String],
+    pub(super) unhashed: &'a [String],
+}
+
+/// What the role lacks to load `fed`. `clears` says that some window is half loaded already.
+pub(super) async fn lacking(
+    session: &Session,
+    table: &Table,
+    options: &Options,
+    fed: Fed<'_>,
+    clears: bool,
+) -> Result<Option<Lacking>> {
+    needs(table, options, fed, clears).lacking(session).await
+}
+
+fn needs<'a>(table: &'a Table, options: &Options, fed: Fed<'_>, clears: bool) -> Needs<'a> {
+    let stage = !table.takes_copy;
+    let inserted: Vec<String> = fed.hashed.iter().chain(fed.unhashed).cloned().collect();
+    // Verification reads what is hashed, a stage is made like the columns that go through it.
+    let mut read = if stage { inserted.clone() } else { fed.hashed.to_vec() };
+    read.extend(options.time_column.clone().filter(|time| !read.contains(time)));
+    read.extend(table.has_xmin().then(|| "xmin".to_owned()));
+    // A window that is one transaction leaves nothing behind to clear.
+    let clears = clears || commit(table, options) == Commit::Batch || options.accept_changed_source;
+    let delete = clears && table.has_xmin() || options.existing == Existing::Replace;
+    Needs { table: &table.name, inserted, read, delete, stage }
+}
+
+/// Refuses to resume a job without the rights that this takes.
+pub(super) async fn check_resume(session: &Session, table: &Table, job: &JobRecord, options: &Options) -> Result<()> {
+    let fed = Fed { hashed: &job.hashed, unhashed: &job.unhashed };
+    let clears = job.is_half_loaded(session).await?;
+    let lacking = lacking(session, table, options, fed, clears).await?;
+    lacking.map_or(Ok(()), |lacking| Err(lacking.into_error()))
+}
+
+/// A table that may not even be looked at: everything that is lacking, in place of the first thing.
+pub(super) async fn explain(session: &Session, table: &str, error: Error) -> Error {
+    if error.kind() != ErrorKind::Permission {
+        return error;
+    }
+    match of_hidden_table(session, table).await {
+        Ok(Some(lacking)) => lacking.into_error().with_source(error),
+        _ => error,
+    }
+}
