@@ -180,7 +180,7 @@ async fn count_own(job: &JobRecord, prepared: &Prepared, status: &WindowStatus) 
     if xids.is_empty() {
         return Ok(0);
     }
-    let sql = prepared.statements.count(&status.window, &xids);
+    let sql = prepared.statements.count_written(Some(&status.window), &xids);
     let found: i64 = prepared.session.query_one(&sql, &[]).await?.get(0);
     Ok(u64::try_from(found).unwrap_or(0))
 }

@@ -108,11 +108,6 @@ impl Statements {
         format!("delete from {} where {}", self.table, self.predicate(window, written_by))
     }
 
-    /// Counts the rows in `window` that the given transactions wrote.
-    pub(crate) fn count(&self, window: &Window, written_by: &[u64]) -> String {
-        format!("select count(*) from {} where {}", self.table, self.predicate(window, Some(written_by)))
-    }
-
     /// Whether `window` holds a row within the scope. Without a time column the window is the whole table.
     pub(crate) fn occupied(&self, window: &Window) -> String {
         format!("select exists (select from {} where {})", self.table, self.predicate(window, None))
