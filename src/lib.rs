@@ -40,7 +40,7 @@ pub use load::{
     inspect, undo,
 };
 pub use model::{Event, Observer, Progress, Summary, Zone};
-pub use options::{Bound, Commit, CsvOptions, Existing, Limits, MappingRules, Options, WindowSize};
+pub use options::{Bound, Commit, CsvOptions, EmptyFields, Existing, Limits, MappingRules, Options, WindowSize};
 pub use source::{Batches, Part, Source};
 pub use target::ConnectSettings;
 pub use verify::{Difference, Verification, verify};

@@ -103,8 +103,8 @@ pub struct MappingRules {
 /// How delimited text is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvOptions {
-    /// The byte between fields.
-    pub delimiter: u8,
+    /// What stands between fields: 1 to 8 bytes of text, without quote or line end.
+    pub delimiter: String,
     /// The byte around fields that hold delimiters or line ends; `None` where no field is quoted.
     pub quote: Option<u8>,
     /// The byte that makes the next quote a plain one inside a quoted field; `None` is the quote itself.
@@ -113,12 +113,26 @@ pub struct CsvOptions {
     pub comment: Option<u8>,
     /// Unquoted texts that stand for null, beside the empty one.
     pub null_marks: Vec<String>,
+    /// What a field without text is.
+    pub empty_fields: EmptyFields,
     /// Names of the columns, where the first record does not name them.
     pub columns: Option<Vec<String>>,
     /// Lines to skip before the header.
     pub skip_lines: u64,
     /// The longest record in bytes; a longer one is an error.
     pub record_bytes_max: u64,
+}
+
+/// What a field of delimited text without any text is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum EmptyFields {
+    /// Null where it is not quoted, and an empty text where it is, as COPY has it.
+    #[default]
+    NullUnlessQuoted,
+    /// Null, quoted or not.
+    Null,
+    /// An empty text, quoted or not, as COPY has it where another text stands for null.
+    Text,
 }
 
 /// Limits of what a run may use. Each holds for any size of input.
@@ -208,11 +222,12 @@ impl std::fmt::Display for Bound {
 impl Default for CsvOptions {
     fn default() -> Self {
         Self {
-            delimiter: b',',
+            delimiter: ",".to_owned(),
             quote: Some(b'"'),
             escape: None,
             comment: None,
             null_marks: Vec::new(),
+            empty_fields: EmptyFields::default(),
             columns: None,
             skip_lines: 0,
             record_bytes_max: 64 << 20,

@@ -213,9 +213,15 @@ pub(crate) struct SourceOptions {
     /// An unquoted text that stands for null, beside the empty one; repeatable
     #[arg(long, value_name = "TEXT", env = "PGBACKFILL_NULL")]
     pub(crate) null: Vec<String>,
-    /// The character between fields; \t is a tab
-    #[arg(long, value_name = "CHAR", default_value = ",", env = "PGBACKFILL_DELIMITER", value_parser = read::byte)]
-    pub(crate) delimiter: u8,
+    /// A quoted empty field is null too, not an empty text
+    #[arg(long, env = "PGBACKFILL_EMPTY_AS_NULL", value_parser = read::switch())]
+    pub(crate) empty_as_null: bool,
+    /// An unquoted empty field is an empty text, not null
+    #[arg(long, env = "PGBACKFILL_EMPTY_AS_TEXT", value_parser = read::switch(), conflicts_with = "empty_as_null")]
+    pub(crate) empty_as_text: bool,
+    /// What stands between fields: up to 8 bytes, \t for a tab, \x1f for a byte by its number
+    #[arg(long, value_name = "TEXT", default_value = ",", env = "PGBACKFILL_DELIMITER", value_parser = read::delimiter)]
+    pub(crate) delimiter: String,
     /// The character around fields; none if no field is quoted
     #[arg(long, value_name = "CHAR", default_value = "\"", env = "PGBACKFILL_QUOTE", value_parser = read::byte_or_none)]
     pub(crate) quote: OptionalByte,

@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use super::supply::Input;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{KeyKind, Object, Piece};
-use crate::options::{Commit, Existing, Options, WindowSize};
+use crate::options::{Commit, EmptyFields, Existing, Options, WindowSize};
 use crate::plan::Grid;
 use crate::schema::TableName;
 
@@ -35,7 +35,9 @@ pub(crate) fn of(options: &Options, input: &Input, table: &TableName) -> Value {
         "map": options.mapping.renames,
         "ignore": options.mapping.ignored,
         "null": csv.null_marks,
-        "delimiter": byte(Some(csv.delimiter)),
+        "empty-as-null": (csv.empty_fields == EmptyFields::Null).then_some(true),
+        "empty-as-text": (csv.empty_fields == EmptyFields::Text).then_some(true),
+        "delimiter": csv.delimiter,
         "quote": byte(csv.quote),
         "escape": byte(csv.escape),
         "comment": byte(csv.comment),

@@ -13,11 +13,11 @@ use super::custom::CustomDecoder;
 use super::layout::{Layout, Route};
 use crate::encode::{CopyFormat, Encoder};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::csv::{self, CsvDecoder, Dialect};
+use crate::format::csv::{self, CsvDecoder, Delimiter, Dialect};
 use crate::format::parquet::{self, Footer, Metadata, ParquetDecoder};
 use crate::format::{Decode, Step};
 use crate::model::{Format, Object, Piece};
-use crate::options::CsvOptions;
+use crate::options::{CsvOptions, EmptyFields};
 use crate::schema::ObjectColumns;
 use crate::source::{self, Objects, Part, Source};
 
@@ -167,13 +167,16 @@ async fn open_file(
 
 fn dialect(options: &CsvOptions) -> Result<Dialect> {
     let mut null_marks: Vec<Vec<u8>> = options.null_marks.iter().map(|mark| mark.clone().into_bytes()).collect();
-    null_marks.push(Vec::new());
+    if options.empty_fields != EmptyFields::Text {
+        null_marks.push(Vec::new());
+    }
     let dialect = Dialect {
-        delimiter: options.delimiter,
+        delimiter: Delimiter::try_new(options.delimiter.as_bytes())?,
         quote: options.quote,
         escape: options.escape,
         comment: options.comment,
         null_marks,
+        quoted_empty_is_null: options.empty_fields == EmptyFields::Null,
         has_header: options.columns.is_none(),
         skip_lines: options.skip_lines,
         record_bytes_max: options.record_bytes_max,

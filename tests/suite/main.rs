@@ -15,6 +15,7 @@ mod cli;
 #[cfg(target_os = "linux")]
 mod client;
 mod custom;
+mod dialects;
 mod durability;
 mod existing;
 mod existing_matrix;

@@ -98,13 +98,45 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "write a number above zero".to_owned())
 }
 
-/// One ASCII character, `\t` for a tab.
+/// One ASCII character, `\t` for a tab, `\x1f` for one that cannot be typed.
 pub(super) fn byte(text: &str) -> Result<u8, String> {
-    match text.as_bytes() {
-        br"\t" | b"tab" => Ok(b'\t'),
+    match unescaped(text).as_bytes() {
         [byte] if byte.is_ascii() => Ok(*byte),
         _ => Err("it must be one ASCII character, or \\t for a tab".to_owned()),
     }
+}
+
+/// One to eight bytes, of which some may be spelled as in [`byte`].
+pub(super) fn delimiter(text: &str) -> Result<String, String> {
+    let delimiter = unescaped(text);
+    match delimiter.len() {
+        1..=8 => Ok(delimiter),
+        _ => Err("it must be 1 to 8 bytes long; \\t is a tab".to_owned()),
+    }
+}
+
+/// `text` with `\t`, `\\` and `\x00` to `\x7f` replaced by what they stand for. Any other backslash is one.
+fn unescaped(text: &str) -> String {
+    if text == "tab" {
+        return "\t".to_owned();
+    }
+    let (mut plain, mut rest) = (String::new(), text);
+    while let Some(at) = rest.find('\\') {
+        plain.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let digits = rest.strip_prefix("\\x").and_then(|digits| digits.get(..2));
+        let digits = digits.filter(|digits| digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let code = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()).filter(u8::is_ascii);
+        let (character, length) = match (code, rest.as_bytes().get(1)) {
+            (Some(code), _) => (char::from(code), 4),
+            (None, Some(b't')) => ('\t', 2),
+            (None, Some(b'\\')) => ('\\', 2),
+            (None, _) => ('\\', 1),
+        };
+        plain.push(character);
+        rest = &rest[length..];
+    }
+    plain + rest
 }
 
 /// One ASCII character, or `none`.
@@ -166,5 +198,22 @@ mod tests {
         assert_eq!(byte(";"), Ok(b';'));
         assert_eq!(byte_or_none("none"), Ok(OptionalByte(None)));
         assert!(byte("||").is_err() && byte("ü").is_err());
+    }
+
+    #[test]
+    fn a_delimiter_may_be_long_and_may_be_spelled() {
+        for (text, meant) in [
+            ("||", "||"),
+            (r"\t", "\t"),
+            ("tab", "\t"),
+            (r"\x1f\x1E", "\x1f\x1e"),
+            ("§", "§"),
+            ("\\", "\\"),
+            (r"\\t", r"\t"),
+        ] {
+            assert_eq!(delimiter(text).as_deref(), Ok(meant));
+        }
+        assert!(delimiter("").is_err() && delimiter("123456789").is_err());
+        assert_eq!(delimiter(r"\xZZ|").as_deref(), Ok(r"\xZZ|"), "a backslash that means nothing else is one");
     }
 }

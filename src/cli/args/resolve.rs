@@ -1,6 +1,6 @@
 //! From what was typed to what the library takes.
 
-use pgbackfill::{CsvOptions, Error, ErrorKind, Input, MappingRules, Options, Result};
+use pgbackfill::{CsvOptions, EmptyFields, Error, ErrorKind, Input, MappingRules, Options, Result};
 
 use super::{InspectArgs, LoadArgs, SourceOptions};
 
@@ -75,13 +75,22 @@ impl SourceOptions {
         }
     }
 
+    fn empty_fields(&self) -> EmptyFields {
+        match (self.empty_as_null, self.empty_as_text) {
+            (true, _) => EmptyFields::Null,
+            (false, true) => EmptyFields::Text,
+            (false, false) => EmptyFields::default(),
+        }
+    }
+
     fn csv(&self) -> CsvOptions {
         CsvOptions {
-            delimiter: self.delimiter,
+            delimiter: self.delimiter.clone(),
             quote: self.quote.0,
             escape: self.escape,
             comment: self.comment,
             null_marks: self.null.clone(),
+            empty_fields: self.empty_fields(),
             columns: self.columns.clone(),
             skip_lines: self.skip_lines,
             record_bytes_max: self.record_bytes,

@@ -216,7 +216,7 @@ fn push_fields(
 ) {
     for field in fields {
         if field.quoted {
-            column.push_quoted(piece, field, symbols);
+            column.push_quoted(piece, field, nulls, symbols);
         } else if nulls.holds(&piece[field.start..field.end]) {
             column.push_null();
         } else {

@@ -1,5 +1,7 @@
 //! The dialect: which bytes delimit, quote and escape, which texts are null, and what is no record at all.
 
+use memchr::memmem;
+
 use crate::error::{Error, ErrorKind, Result};
 
 /// Longest record that positions on the tape and the 32-bit offsets of an Arrow column can hold with room to spare. It
@@ -16,10 +18,11 @@ const RECORD_BYTES_LIMIT: u64 = 1 << 30;
 /// - `\.` alone on a line is data.
 /// - An empty line is no record unless there is exactly one column.
 /// - There may be several null marks, comment lines, no quoting at all, and lines to skip at the start.
+/// - The delimiter may have several bytes. It is looked for from left to right in what is not quoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialect {
-    /// The byte between two fields.
-    pub delimiter: u8,
+    /// What stands between two fields.
+    pub delimiter: Delimiter,
     /// The byte around delimiters and line ends that are data; `None` where no byte has that meaning.
     pub quote: Option<u8>,
     /// The byte that makes a following quote literal inside quotes; `None` for the quote itself, doubled.
@@ -28,6 +31,8 @@ pub struct Dialect {
     pub comment: Option<u8>,
     /// Unquoted fields that mean null. The default is the empty field alone; `--null NA` adds to it.
     pub null_marks: Vec<Vec<u8>>,
+    /// Whether a quoted field without text is null too.
+    pub quoted_empty_is_null: bool,
     /// Whether the first record holds the names of the columns.
     pub has_header: bool,
     /// Lines at the start of the object, before the header, that are skipped whatever they hold.
@@ -36,6 +41,53 @@ pub struct Dialect {
     pub record_bytes_max: u64,
     /// What ends a line. [`read_header`](super::read_header) sets it for each object from its first line.
     pub line_end: LineEnd,
+}
+
+/// What stands between two fields: one byte in most files, up to [`Delimiter::BYTES_MAX`] in others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Delimiter {
+    bytes: [u8; Self::BYTES_MAX],
+    length: u8,
+}
+
+impl Delimiter {
+    /// The longest delimiter: enough for any that files have, and its place is kept in a register.
+    pub const BYTES_MAX: usize = 8;
+
+    /// A delimiter as it stands in the object.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Settings`] if it is empty or longer than [`Delimiter::BYTES_MAX`].
+    pub fn try_new(text: &[u8]) -> Result<Self> {
+        let length =
+            u8::try_from(text.len()).ok().filter(|length| (1..=Self::BYTES_MAX).contains(&usize::from(*length)));
+        let length =
+            length.ok_or_else(|| settings(format!("the delimiter must be 1 to {} bytes long", Self::BYTES_MAX)))?;
+        let mut bytes = [0; Self::BYTES_MAX];
+        bytes[..text.len()].copy_from_slice(text);
+        Ok(Self { bytes, length })
+    }
+
+    /// Its bytes, at least one.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
+impl From<u8> for Delimiter {
+    fn from(byte: u8) -> Self {
+        let mut bytes = [0; Self::BYTES_MAX];
+        bytes[0] = byte;
+        Self { bytes, length: 1 }
+    }
+}
+
+impl std::fmt::Debug for Delimiter {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Delimiter(\"{}\")", self.as_bytes().escape_ascii())
+    }
 }
 
 /// What ends a line outside quotes.
@@ -52,11 +104,12 @@ impl Default for Dialect {
     /// RFC 4180 with a header, and 64 MiB for the longest record.
     fn default() -> Self {
         Self {
-            delimiter: b',',
+            delimiter: Delimiter::from(b','),
             quote: Some(b'"'),
             escape: None,
             comment: None,
             null_marks: vec![Vec::new()],
+            quoted_empty_is_null: false,
             has_header: true,
             skip_lines: 0,
             record_bytes_max: 64 << 20,
@@ -72,21 +125,7 @@ impl Dialect {
     ///
     /// [`ErrorKind::Settings`], naming the conflict.
     pub fn validate(&self) -> Result<()> {
-        let roles = [
-            ("delimiter", Some(self.delimiter)),
-            ("quote", self.quote),
-            ("escape", self.escape.filter(|_| self.escape != self.quote)),
-            ("comment", self.comment),
-        ];
-        for (i, (role, byte)) in roles.iter().enumerate() {
-            let Some(byte) = byte else { continue };
-            if !byte.is_ascii() || matches!(byte, 0 | b'\n' | b'\r') {
-                return Err(settings(format!("the {role} must be one ASCII character, and no line end")));
-            }
-            if let Some((other, _)) = roles[..i].iter().find(|(_, taken)| *taken == Some(*byte)) {
-                return Err(settings(format!("the {other} and the {role} cannot be the same character")));
-            }
-        }
+        self.validate_roles()?;
         self.validate_null_marks()?;
         if self.record_bytes_max == 0 || self.record_bytes_max > RECORD_BYTES_LIMIT {
             return Err(settings(format!("the longest record must be 1 to {RECORD_BYTES_LIMIT} bytes")));
@@ -94,9 +133,38 @@ impl Dialect {
         Ok(())
     }
 
+    fn validate_roles(&self) -> Result<()> {
+        let roles = [
+            ("quote", self.quote),
+            ("escape", self.escape.filter(|_| self.escape != self.quote)),
+            ("comment", self.comment),
+        ];
+        if self.delimiter.as_bytes().iter().any(|byte| matches!(byte, 0 | b'\n' | b'\r')) {
+            return Err(settings("the delimiter can hold neither a line end nor a zero byte".to_owned()));
+        }
+        for (i, (role, byte)) in roles.iter().enumerate() {
+            let Some(byte) = byte else { continue };
+            if !byte.is_ascii() || matches!(byte, 0 | b'\n' | b'\r') {
+                return Err(settings(format!("the {role} must be one ASCII character, and no line end")));
+            }
+            if self.delimiter.as_bytes() == [*byte] {
+                return Err(settings(format!("the delimiter and the {role} cannot be the same character")));
+            }
+            if self.delimiter.as_bytes().contains(byte) {
+                return Err(settings(format!("the delimiter cannot hold the {role}")));
+            }
+            if let Some((other, _)) = roles[..i].iter().find(|(_, taken)| *taken == Some(*byte)) {
+                return Err(settings(format!("the {other} and the {role} cannot be the same character")));
+            }
+        }
+        Ok(())
+    }
+
     fn validate_null_marks(&self) -> Result<()> {
-        let special = |byte: &u8| matches!(byte, b'\n' | b'\r') || *byte == self.delimiter || Some(*byte) == self.quote;
-        match self.null_marks.iter().find(|mark| mark.iter().any(special)) {
+        let delimiter = self.delimiter.as_bytes();
+        let special = |byte: &u8| matches!(byte, b'\n' | b'\r') || Some(*byte) == self.quote;
+        let unreachable = |mark: &&Vec<u8>| mark.iter().any(special) || memmem::find(mark, delimiter).is_some();
+        match self.null_marks.iter().find(unreachable) {
             Some(mark) => Err(settings(format!(
                 "the null mark '{}' holds a delimiter, quote or line end, so no unquoted field can equal it",
                 String::from_utf8_lossy(mark).escape_debug(),
@@ -129,7 +197,7 @@ fn settings(message: String) -> Error {
 /// The bytes with a meaning.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Symbols {
-    pub(super) delimiter: u8,
+    pub(super) delimiter: Delimiter,
     /// The byte after which a line has ended.
     pub(super) terminator: u8,
     /// The other line-end byte: allowed unquoted only as the `\r` of `\r\n`.
@@ -145,12 +213,18 @@ impl Symbols {
     pub(super) fn quotes_toggle(&self) -> bool {
         self.escape.is_none() && self.comment.is_none()
     }
+
+    /// Whether fields can be found by masks of single bytes.
+    pub(super) fn are_maskable(&self) -> bool {
+        self.quotes_toggle() && self.delimiter.length == 1
+    }
 }
 
 /// Null marks, sorted out so that a field that is none is told by its length alone.
 #[derive(Debug, Clone)]
 pub(super) struct NullMarks {
     empty: bool,
+    quoted_empty: bool,
     /// Bit `n` is set where a mark of `n` bytes exists; marks of 63 bytes and more share a bit.
     lengths: u64,
     marks: Vec<Vec<u8>>,
@@ -160,7 +234,14 @@ impl NullMarks {
     pub(super) fn new(dialect: &Dialect) -> Self {
         let marks: Vec<_> = dialect.null_marks.iter().filter(|mark| !mark.is_empty()).cloned().collect();
         let lengths = marks.iter().fold(0, |bits, mark| bits | 1 << mark.len().min(63));
-        Self { empty: dialect.null_marks.iter().any(Vec::is_empty), lengths, marks }
+        let empty = dialect.null_marks.iter().any(Vec::is_empty);
+        Self { empty, quoted_empty: dialect.quoted_empty_is_null, lengths, marks }
+    }
+
+    /// Whether a quoted field with this `text` means null.
+    #[inline]
+    pub(super) fn holds_quoted(&self, text: &[u8]) -> bool {
+        self.quoted_empty && text.is_empty()
     }
 
     /// Whether the unquoted `field` means null.
@@ -182,12 +263,20 @@ mod tests {
         let base = Dialect::default();
         assert!(base.validate().is_ok());
         let refused = [
-            Dialect { delimiter: b'"', ..base.clone() },
-            Dialect { delimiter: b'\n', ..base.clone() },
+            Dialect { delimiter: b'"'.into(), ..base.clone() },
+            Dialect { delimiter: b'\n'.into(), ..base.clone() },
+            Dialect { delimiter: Delimiter::try_new(b"|\r").expect("short"), ..base.clone() },
+            Dialect { delimiter: Delimiter::try_new(b"|\"|").expect("short"), ..base.clone() },
+            Dialect { delimiter: Delimiter::try_new(b"##").expect("short"), comment: Some(b'#'), ..base.clone() },
             Dialect { quote: Some(0xa7), ..base.clone() },
             Dialect { escape: Some(b','), ..base.clone() },
             Dialect { comment: Some(b'"'), ..base.clone() },
             Dialect { null_marks: vec![b"a,b".to_vec()], ..base.clone() },
+            Dialect {
+                delimiter: Delimiter::try_new(b"::").expect("short"),
+                null_marks: vec![b"a::".to_vec()],
+                ..base.clone()
+            },
             Dialect { record_bytes_max: 0, ..base.clone() },
             Dialect { record_bytes_max: RECORD_BYTES_LIMIT + 1, ..base.clone() },
         ];
@@ -195,8 +284,10 @@ mod tests {
             let error = dialect.validate().expect_err("a conflict");
             assert_eq!(error.kind(), ErrorKind::Settings, "{error}");
         }
-        let accepted = Dialect { escape: Some(b'"'), ..base };
+        let double = Delimiter::try_new(b"::").expect("short");
+        let accepted = Dialect { escape: Some(b'"'), delimiter: double, null_marks: vec![b":".to_vec()], ..base };
         assert!(accepted.validate().is_ok());
+        assert!(Delimiter::try_new(b"").is_err() && Delimiter::try_new(b"123456789").is_err());
     }
 
     #[test]
@@ -212,6 +303,8 @@ mod tests {
             assert!(!marks.holds(field));
         }
         let marks = NullMarks::new(&Dialect { null_marks: vec![b"NA".to_vec()], ..Dialect::default() });
-        assert!(!marks.holds(b""));
+        assert!(!marks.holds(b"") && !marks.holds_quoted(b""));
+        let marks = NullMarks::new(&Dialect { quoted_empty_is_null: true, ..Dialect::default() });
+        assert!(marks.holds_quoted(b"") && !marks.holds_quoted(b" "));
     }
 }

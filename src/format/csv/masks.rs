@@ -39,7 +39,7 @@ impl Needles {
     pub(super) fn new(symbols: &Symbols) -> Self {
         let repeat = |byte: u8| u64::from_ne_bytes([byte; 8]);
         Self {
-            delimiter: repeat(symbols.delimiter),
+            delimiter: repeat(symbols.delimiter.as_bytes()[0]),
             terminator: repeat(symbols.terminator),
             quote: symbols.quote.map(repeat),
         }

@@ -25,7 +25,7 @@ mod text;
 mod tests;
 
 pub use decode::CsvDecoder;
-pub use dialect::{Dialect, LineEnd};
+pub use dialect::{Delimiter, Dialect, LineEnd};
 pub use header::{Header, read_header};
 pub use profile::{KeyColumn, PieceProfile, ProfileContext, profile, renumber};
 pub use projection::{Feed, Projection};

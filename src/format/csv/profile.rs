@@ -140,6 +140,9 @@ impl<'a> KeyReader<'a> {
             return Ok(Some(*key));
         }
         let text = self.symbols.text(piece, field, &mut self.scratch);
+        if field.quoted && self.nulls.holds_quoted(text) {
+            return Ok(None);
+        }
         let key = parse(text, self.column.kind, self.column.zone).map_err(|fault| {
             let error = Error::new(ErrorKind::Data, refusal(text, self.column.kind));
             let error = error.at_object(self.context.object).in_column(self.column.name);

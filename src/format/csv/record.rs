@@ -55,6 +55,7 @@ pub(super) struct Group<'a> {
     tape: &'a Tape,
     rows: &'a [Row],
     columns: usize,
+    delimiter_bytes: usize,
 }
 
 /// A field as it stands in the piece.
@@ -98,7 +99,8 @@ impl Records {
             }
             if let Some(last) = self.rows.last() {
                 let columns = self.columns.unwrap_or(self.marks_done - last.mark);
-                return Ok(Some(Group { tape: &self.tape, rows: &self.rows, columns }));
+                let delimiter_bytes = self.symbols.delimiter.as_bytes().len();
+                return Ok(Some(Group { tape: &self.tape, rows: &self.rows, columns, delimiter_bytes }));
             }
             if self.at >= piece.len() {
                 return Ok(None);
@@ -265,7 +267,7 @@ impl Group<'_> {
             let mark = self.tape.mark(row.mark + column);
             let start = match column {
                 0 => row.start,
-                _ => self.tape.mark(row.mark + column - 1).end + 1,
+                _ => self.tape.mark(row.mark + column - 1).end + self.delimiter_bytes,
             };
             Field { start, end: if is_last { row.end } else { mark.end }, quoted: mark.quoted }
         })

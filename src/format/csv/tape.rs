@@ -1,10 +1,12 @@
 //! The tape: where fields and lines end in a run of bytes, found without looking at each byte alone.
 //!
 //! Where the parity of quotes decides, 64 bytes at a time become three bit masks (delimiters, line ends, quotes), and a
-//! prefix sum of the quote bits tells which of the others are data. Other dialects walk the automaton of
-//! [`survey`](super::survey()) instead.
+//! prefix sum of the quote bits tells which of the others are data. Other dialects, and those whose delimiter has several
+//! bytes, walk the automaton of [`survey`](super::survey()) instead.
 
-use memchr::{memchr, memchr_iter};
+use std::ops::Range;
+
+use memchr::{memchr, memchr_iter, memmem};
 
 use super::dialect::Symbols;
 use super::masks::{BLOCK_BYTES, MASK_BITS, Masks, Needles, blocks, carry_of, prefix_parity};
@@ -29,6 +31,8 @@ pub(super) struct Tape {
     /// How far the bytes have been looked at.
     scanned: usize,
     state: State,
+    /// Where in the bytes a delimiter of several bytes may still begin, in an unquoted run.
+    unsearched: usize,
     /// Whether a quote stands between the last mark and `scanned`.
     quote_seen: bool,
     /// Whether a stray line-end byte may stand in the lines on the tape.
@@ -54,6 +58,7 @@ impl Tape {
             base: 0,
             scanned: 0,
             state: State::Start,
+            unsearched: 0,
             quote_seen: false,
             stray_seen: false,
         }
@@ -99,7 +104,7 @@ impl Tape {
     pub(super) fn extend(&mut self, bytes: &[u8]) {
         let run = self.scanned..bytes.len().min(self.scanned + RUN_BYTES);
         self.stray_seen |= memchr(self.symbols.stray, &bytes[run.clone()]).is_some();
-        if self.symbols.quotes_toggle() {
+        if self.symbols.are_maskable() {
             self.extend_by_masks(&bytes[run.clone()]);
         } else {
             self.extend_by_states(&bytes[..run.end]);
@@ -186,10 +191,10 @@ impl Tape {
             let (next, state) = self.symbols.step(bytes, at, self.state);
             if self.state == State::Outside {
                 let stop = if state == State::Outside { next } else { next - 1 };
-                for found in memchr_iter(self.symbols.delimiter, &bytes[at..stop]) {
-                    self.push(at + found);
-                }
+                self.push_delimiters(bytes, at..stop);
                 self.quote_seen |= state == State::Inside;
+            } else if state == State::Outside {
+                self.unsearched = next;
             }
             if state == State::Start {
                 self.push(next - 1);
@@ -197,6 +202,24 @@ impl Tape {
             }
             (at, self.state) = (next, state);
         }
+    }
+
+    /// Adds the marks of the fields that a delimiter in an unquoted run ends.
+    fn push_delimiters(&mut self, bytes: &[u8], run: Range<usize>) {
+        let delimiter = self.symbols.delimiter;
+        if let [byte] = delimiter.as_bytes() {
+            for found in memchr_iter(*byte, &bytes[run.clone()]) {
+                self.push(run.start + found);
+            }
+            return;
+        }
+        // What was looked at before may have ended within a delimiter, so it may begin before the run does.
+        let length = delimiter.as_bytes().len();
+        while let Some(found) = memmem::find(&bytes[self.unsearched..run.end], delimiter.as_bytes()) {
+            self.push(self.unsearched + found);
+            self.unsearched += found + length;
+        }
+        self.unsearched = self.unsearched.max(run.end.saturating_sub(length - 1));
     }
 
     /// Adds the mark of a field that ends at `end`.

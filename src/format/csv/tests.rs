@@ -156,8 +156,9 @@ fn read_plainly(bytes: &[u8], start: usize, dialect: &Dialect) -> (usize, Result
             }
         } else if line_end(at).is_some() {
             break;
-        } else if byte == symbols.delimiter {
+        } else if bytes[at..].starts_with(symbols.delimiter.as_bytes()) {
             fields.push(end_field(&mut field, &bytes[raw..at], saw_quote));
+            at += symbols.delimiter.as_bytes().len() - 1;
             (raw, saw_quote) = (at + 1, false);
         } else if Some(byte) == symbols.quote {
             (opened, saw_quote) = (Some(at), true);
@@ -221,7 +222,11 @@ fn dialects() -> impl Strategy<Value = Dialect> {
     let quote = select(vec![Some(b'"'), Some(b'"'), Some(b'"'), None]);
     let comment = select(vec![None, None, Some(b'#')]);
     let line_end = select(vec![LineEnd::Newline, LineEnd::Newline, LineEnd::CarriageReturn]);
-    (escape, quote, comment, line_end).prop_map(|(escape, quote, comment, line_end)| Dialect {
+    let delimiter = select(vec![",", ",", ",a", "aa", "a,a"]);
+    let delimiter = delimiter.prop_map(|text| Delimiter::try_new(text.as_bytes()).unwrap());
+    let all = (delimiter, escape, quote, comment, line_end);
+    all.prop_map(|(delimiter, escape, quote, comment, line_end)| Dialect {
+        delimiter,
         escape,
         quote,
         comment,
@@ -234,7 +239,7 @@ fn dialects() -> impl Strategy<Value = Dialect> {
 
 /// Bytes in which everything that means something is frequent, with runs longer than a block now and then.
 fn soup(bytes_max: usize) -> impl Strategy<Value = Vec<u8>> {
-    let pick = select(b",,,\"\"\"\n\n\r\\#aaaNNAA".to_vec());
+    let pick = select(b",,,\"\"\"\n\n\r\\#aaaaaaNNAA".to_vec());
     let token =
         prop_oneof![8 => pick.prop_map(|byte| vec![byte]), 1 => Just(b"\r\n".to_vec()), 1 => Just(vec![b'x'; 70])];
     prop::collection::vec(token, 0..bytes_max).prop_map(|tokens| tokens.concat())
@@ -320,6 +325,41 @@ proptest! {
         }
         prop_assert_eq!((theirs, ours.len()), (rows.len(), rows.len()));
     }
+}
+
+#[test]
+fn a_long_delimiter_may_stand_at_any_cut_and_at_the_end_of_any_run() {
+    let dialect =
+        |text: &str| Dialect { delimiter: Delimiter::try_new(text.as_bytes()).unwrap(), ..Dialect::default() };
+    let some = |text: &str| Some(text.as_bytes().to_vec());
+    for delimiter in ["||", "§", "::", "\u{1f}", "abcabcab"] {
+        let object = format!("a{delimiter}b{delimiter}c\n1|x{delimiter}\"{delimiter}\n\"\"\"{delimiter}y\n");
+        let expected = vec![some("1|x"), some(&format!("{delimiter}\n\"")), some("y")];
+        for chunk_bytes in 1..=object.len() {
+            let records = read(object.as_bytes(), &dialect(delimiter), 3, chunk_bytes).unwrap();
+            let cells: Vec<Cells> = records.into_iter().map(|(_, cells)| cells).collect();
+            assert_eq!(cells, std::slice::from_ref(&expected), "{delimiter} {chunk_bytes}");
+        }
+    }
+    let records = read(b"a||b||c\n|||||\n", &dialect("||"), 3, 99).unwrap();
+    assert_eq!(records[0].1, vec![None, None, some("|")], "from left to right");
+    // Runs of the tape end at every offset of a delimiter.
+    for before in 100..300 {
+        let object = format!("a::b\n{}::y\n", "x".repeat(before));
+        let records = read(object.as_bytes(), &dialect("::"), 2, 1 << 20).unwrap();
+        assert_eq!(records[0].1, vec![Some(vec![b'x'; before]), some("y")]);
+    }
+}
+
+#[test]
+fn an_empty_field_is_null_as_the_dialect_says() {
+    let read_with = |dialect: &Dialect| read(b"a,b,c\n,\"\",x\n", dialect, 3, 99).unwrap()[0].1.clone();
+    let (null, empty, x) = (None, Some(Vec::new()), Some(b"x".to_vec()));
+    assert_eq!(read_with(&Dialect::default()), [null.clone(), empty.clone(), x.clone()]);
+    let both = Dialect { quoted_empty_is_null: true, ..Dialect::default() };
+    assert_eq!(read_with(&both), [null.clone(), null, x.clone()]);
+    let neither = Dialect { null_marks: Vec::new(), ..Dialect::default() };
+    assert_eq!(read_with(&neither), [empty.clone(), empty, x]);
 }
 
 const PLAIN: &[u8] = b"ts,host,note\n1,a,\"x\ny\"\n\n2,,\"\"\n3,NA,\"NA\"\n4,\"b,\"\"c\"\"\",\\.\n\\.,q\"r,s\"t,u";

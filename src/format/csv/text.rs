@@ -6,7 +6,7 @@ use arrow_array::StringArray;
 use arrow_buffer::{Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use memchr::memchr2;
 
-use super::dialect::Symbols;
+use super::dialect::{NullMarks, Symbols};
 use super::record::Field;
 
 /// Values up to this length, which timestamps do not exceed, are copied with two moves of fixed size, past their end
@@ -118,9 +118,12 @@ impl TextColumn {
     }
 
     /// Adds the text of a quoted field.
-    pub(super) fn push_quoted(&mut self, piece: &[u8], field: Field, symbols: &Symbols) {
+    pub(super) fn push_quoted(&mut self, piece: &[u8], field: Field, nulls: &NullMarks, symbols: &Symbols) {
         let raw = &piece[field.start..field.end];
         if let Some(text) = symbols.plain_text(raw) {
+            if nulls.holds_quoted(&raw[text.clone()]) {
+                return self.push_null();
+            }
             return self.push(piece, field.start + text.start..field.start + text.end);
         }
         if !raw.is_ascii() && std::str::from_utf8(raw).is_err() {
@@ -128,6 +131,9 @@ impl TextColumn {
         }
         self.bytes.truncate(self.filled);
         symbols.unquote(raw, &mut self.bytes);
+        if nulls.holds_quoted(&self.bytes[self.filled..]) {
+            return self.push_null();
+        }
         self.filled = self.bytes.len();
         self.nulls.append_non_null();
         self.end_row();
