@@ -26,6 +26,7 @@ mod kill;
 mod ledger;
 mod library;
 mod load;
+mod nasty;
 mod network;
 mod parquet_values;
 mod policies;
