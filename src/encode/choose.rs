@@ -8,13 +8,15 @@ use arrow_array::types::{
 use arrow_array::{ArrayRef, BinaryArray, BinaryViewArray, FixedSizeBinaryArray, StringArray, StringViewArray};
 use arrow_schema::{DataType, Field};
 
+use super::bits::{self, Width};
 use super::field::{AllNull, Built, Fault, FieldEncoder, Prepared};
 use super::json::JsonText;
 use super::jsonb::Canonical;
 use super::numeric::Numeric;
 use super::text::{Direct, Labels, Limit};
 use super::values::Texts;
-use super::{array, array_literal, boolean, bytea, float, integer, interval, numeric, temporal, text, uuid};
+use super::{array, array_literal, boolean, bytea, catalog, float, integer, interval, mac, money, network, numeric};
+use super::{temporal, text, uuid};
 use crate::model::Zone;
 use crate::schema::{PgKind, PgType};
 
@@ -165,6 +167,7 @@ fn from_text<V: Texts>(source: &DataType, target: &PgType, zone: &Zone) -> Choic
             parsed::<V, _>(move |text, out| canonical.encode(text, out))
         }
         PgKind::Enum(labels) => Choice::Binary(Direct::<V, _>::boxed(Labels::new(labels, &target.name))),
+        PgKind::Name => Choice::Binary(Direct::<V, _>::boxed(catalog::WholeName)),
         PgKind::Array(element) => match choose(&DataType::Utf8, element, zone) {
             Choice::Binary(encoder) => Choice::Binary(array_literal::ArrayLiteral::<V>::boxed(element.oid, encoder)),
             Choice::Text(_) => text::from_text::<V>(Limit::None).read_as_text(),
@@ -174,7 +177,39 @@ fn from_text<V: Texts>(source: &DataType, target: &PgType, zone: &Zone) -> Choic
         PgKind::Interval(Some(modifier)) if interval::names_fields(*modifier) => {
             text::from_text::<V>(Limit::None).read_as_text()
         }
-        _ => temporal::from_text::<V>(source, target, zone),
+        PgKind::Date
+        | PgKind::Time(_)
+        | PgKind::TimeTz(_)
+        | PgKind::Timestamp(_)
+        | PgKind::TimestampTz(_)
+        | PgKind::Interval(_) => temporal::from_text::<V>(source, target, zone),
+        _ => from_rarer_text::<V>(source, target),
+    }
+}
+
+fn from_rarer_text<V: Texts>(source: &DataType, target: &PgType) -> Choice {
+    match target.kind {
+        PgKind::Inet => parsed::<V, _>(|text, out| network::parse(text, false, out)),
+        PgKind::Cidr => parsed::<V, _>(|text, out| network::parse(text, true, out)),
+        PgKind::MacAddr => parsed::<V, _>(mac::parse_6),
+        PgKind::MacAddr8 => parsed::<V, _>(mac::parse_8),
+        PgKind::Bit(width) => {
+            let width = width.map_or(Width::Any, Width::Exactly);
+            parsed::<V, _>(move |text, out| bits::parse(text, width, out))
+        }
+        PgKind::VarBit(width) => {
+            let width = width.map_or(Width::Any, Width::Most);
+            parsed::<V, _>(move |text, out| bits::parse(text, width, out))
+        }
+        PgKind::Money => parsed::<V, _>(money::parse),
+        PgKind::Oid => parsed::<V, _>(catalog::parse_oid),
+        PgKind::PgLsn => parsed::<V, _>(catalog::parse_lsn),
+        PgKind::InternalChar => parsed::<V, _>(catalog::parse_char),
+        PgKind::Point => parsed::<V, _>(catalog::parse_point),
+        PgKind::Hstore | PgKind::Range { .. } | PgKind::Multirange(_) | PgKind::Composite(_) => {
+            text::from_text::<V>(Limit::None).read_as_text()
+        }
+        _ => Choice::none(source, target),
     }
 }
 
@@ -194,7 +229,18 @@ fn from_bytes(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
             Choice::Binary(Direct::<FixedSizeBinaryArray, _>::boxed(text::Whole))
         }
         (
-            PgKind::Text | PgKind::Varchar(_) | PgKind::Char(_) | PgKind::Json | PgKind::Jsonb | PgKind::Enum(_),
+            PgKind::Text
+            | PgKind::Varchar(_)
+            | PgKind::Char(_)
+            | PgKind::Json
+            | PgKind::Jsonb
+            | PgKind::Enum(_)
+            | PgKind::Name
+            | PgKind::Inet
+            | PgKind::Cidr
+            | PgKind::MacAddr
+            | PgKind::MacAddr8
+            | PgKind::Hstore,
             DataType::Binary | DataType::BinaryView,
         ) => choose(&DataType::Utf8, target, zone).behind(text::checked_utf8),
         _ => Choice::none(source, target),

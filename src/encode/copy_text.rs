@@ -7,7 +7,7 @@ use super::array::Dimension;
 use super::field::LENGTH_BYTES;
 use super::float;
 use super::numeric::Numeric;
-use super::{interval, time};
+use super::{bits, catalog, interval, mac, money, network, time};
 use crate::model::datetime::{Interval, format_date, format_timestamp, format_timestamptz};
 use crate::schema::{PgKind, PgType};
 
@@ -113,11 +113,31 @@ impl Printer {
             PgKind::Uuid => print_hex(field, out),
             PgKind::Jsonb => out.extend_from_slice(&field[1..]), // without its version
             PgKind::Array(element) => self.print_array(element, fields, out),
-            PgKind::Text | PgKind::Varchar(_) | PgKind::Char(_) | PgKind::Json | PgKind::Enum(_) | PgKind::Other => {
-                out.extend_from_slice(field);
-            }
+            PgKind::Text
+            | PgKind::Varchar(_)
+            | PgKind::Char(_)
+            | PgKind::Json
+            | PgKind::Enum(_)
+            | PgKind::Name
+            | PgKind::Other => out.extend_from_slice(field),
+            PgKind::Inet | PgKind::Cidr => network::print(field, out),
+            PgKind::MacAddr | PgKind::MacAddr8 => mac::print(field, out),
+            PgKind::Bit(_) | PgKind::VarBit(_) => bits::print(field, out),
+            PgKind::Money => money::print(i64::from_be_bytes(fields.array()), out),
+            PgKind::Oid => put(out, &u32::from_be_bytes(fields.array()).to_string()),
+            PgKind::PgLsn => catalog::print_lsn(field, out),
+            PgKind::InternalChar => out.extend(field.iter().filter(|byte| **byte != 0)),
+            PgKind::Point => self.print_point(fields, out),
             _ => print_temporal(&ty.kind, fields, out),
         }
+    }
+
+    fn print_point(&mut self, mut fields: Fields, out: &mut Vec<u8>) {
+        out.push(b'(');
+        float::print(f64::from_be_bytes(fields.array()), &mut self.digits, out);
+        out.push(b',');
+        float::print(f64::from_be_bytes(fields.array()), &mut self.digits, out);
+        out.push(b')');
     }
 
     fn print_array(&mut self, element: &PgType, mut fields: Fields, out: &mut Vec<u8>) {

@@ -5,6 +5,7 @@ use arrow_schema::DataType;
 
 use super::choose::Choice;
 use super::field::{Built, Fixed};
+use super::money;
 use super::numeric::Numeric;
 use super::text::Limit;
 use super::values::{Values, shown, trimmed};
@@ -92,6 +93,11 @@ where
                 number.encode(modifier, out)
             })
         }
+        PgKind::Oid => Fixed::<A, 4, _, _>::boxed(
+            |value| u32::try_from(Into::<i128>::into(value)).ok().map(u32::to_be_bytes),
+            |value| out_of_range(value, "oid"),
+        ),
+        PgKind::Money => money::from_integer::<A>(),
         PgKind::Text | PgKind::Varchar(_) | PgKind::Char(_) => {
             let (limit, mut digits) = (Limit::of(&target.kind), String::new());
             Built::<PrimitiveArray<A>, _>::boxed(move |array: &PrimitiveArray<A>, row, out: &mut Vec<u8>| {

@@ -10,9 +10,11 @@
 
 mod array;
 mod array_literal;
+mod bits;
 mod boolean;
 mod builder;
 mod bytea;
+mod catalog;
 mod choose;
 mod copy_text;
 mod encoder;
@@ -22,6 +24,9 @@ mod integer;
 mod interval;
 mod json;
 mod jsonb;
+mod mac;
+mod money;
+mod network;
 mod numeric;
 mod temporal;
 mod text;

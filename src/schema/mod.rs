@@ -13,4 +13,4 @@ pub use shape::{Shape, ShapeColumn};
 pub use sql::quote_identifier;
 pub(crate) use sql::{column_list, time_predicate};
 pub use table::{Column, Partitions, Relation, Table, TableName, WhenAbsent};
-pub use types::{PgKind, PgType};
+pub use types::{PgAttribute, PgKind, PgType};

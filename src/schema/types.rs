@@ -58,12 +58,58 @@ pub enum PgKind {
     Json,
     /// `jsonb`.
     Jsonb,
+    /// `inet`.
+    Inet,
+    /// `cidr`.
+    Cidr,
+    /// `macaddr`.
+    MacAddr,
+    /// `macaddr8`.
+    MacAddr8,
+    /// `bit`, of exactly so many bits where declared.
+    Bit(Option<u32>),
+    /// `bit varying`, of at most so many bits where declared.
+    VarBit(Option<u32>),
+    /// `money` with two digits behind the point, on a server whose `lc_monetary` is that of the C locale or American.
+    Money,
+    /// `oid`.
+    Oid,
+    /// `pg_lsn`.
+    PgLsn,
+    /// `name`.
+    Name,
+    /// `"char"`, the one-byte type of the catalog.
+    InternalChar,
+    /// `point`.
+    Point,
+    /// `hstore`, of the extension of that name.
+    Hstore,
     /// An enum, with its labels.
     Enum(Arc<[String]>),
     /// An array of this element type.
     Array(Box<PgType>),
+    /// A range of this subtype, in the subtype's own order.
+    Range {
+        /// The type of its bounds.
+        subtype: Box<PgType>,
+        /// Whether the server brings its bounds to the form `[a,b)`.
+        discrete: bool,
+    },
+    /// A multirange of ranges of this type.
+    Multirange(Box<PgType>),
+    /// A composite type, with its attributes in their order.
+    Composite(Arc<[PgAttribute]>),
     /// Anything else: loaded as text.
     Other,
+}
+
+/// An attribute of a composite type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PgAttribute {
+    /// Its name, as the catalog spells it.
+    pub name: String,
+    /// Its type.
+    pub ty: PgType,
 }
 
 impl fmt::Display for PgType {

@@ -3,7 +3,7 @@
 use crate::harness::{Database, Folder, run};
 
 /// A CSV of `values` under `ts,v`, each quoted, and one null.
-fn csv_of(values: &[&str]) -> String {
+pub(crate) fn csv_of(values: &[&str]) -> String {
     let mut csv = "ts,v\n2024-01-01T00:00:00Z,\n".to_owned();
     for value in values {
         csv.extend(["2024-01-01T00:00:00Z,\"", &value.replace('"', "\"\""), "\"\n"]);
@@ -13,7 +13,7 @@ fn csv_of(values: &[&str]) -> String {
 
 /// Loads `values` into a column of each of these types, in the given COPY format, and compares with `\copy`.
 #[track_caller]
-fn stored_alike(setup: &str, format: &str, cases: &[(&str, &[&str])]) {
+pub(crate) fn stored_alike(setup: &str, format: &str, cases: &[(&str, &[&str])]) {
     let (database, folder) = (Database::with(setup), Folder::new());
     for (number, (ty, values)) in cases.iter().enumerate() {
         let table = format!("t{number}");
@@ -36,7 +36,7 @@ fn stored_alike(setup: &str, format: &str, cases: &[(&str, &[&str])]) {
 
 /// Expects each value refused by the server's COPY and by ours, which says where the value stood and stores nothing.
 #[track_caller]
-fn refused_alike(setup: &str, cases: &[(&str, &[&str])]) {
+pub(crate) fn refused_alike(setup: &str, cases: &[(&str, &[&str])]) {
     let (database, folder) = (Database::with(setup), Folder::new());
     for (number, (ty, values)) in cases.iter().enumerate() {
         let table = format!("t{number}");
@@ -279,25 +279,22 @@ fn arrays_are_stored_as_the_server_reads_them() {
 #[test]
 fn types_without_a_binary_form_here_go_as_text_and_the_plan_says_so() {
     let setup = "create extension hstore; create type pair as (a int, b text)";
-    let cases: [(&str, &[&str]); 9] = [
-        ("inet", &["10.0.0.1/8", "::1"]),
-        ("macaddr", &["08:00:2b:01:02:03"]),
-        ("point", &["(1,2)"]),
-        ("bit(3)", &["101"]),
+    let cases: [(&str, &[&str]); 6] = [
         ("tsvector", &["a fat cat"]),
+        ("box", &["(1,2),(3,4)"]),
         ("int4range", &["[1,5)", "empty"]),
         ("hstore", &["a=>1, \"b c\"=>NULL"]),
         ("pair", &["(1,\"x,\\\\ y\")", "(,)"]),
-        ("inet[]", &["{10.0.0.1,NULL}"]),
+        ("tsvector[]", &["{a,NULL}"]),
     ];
     stored_alike(setup, "text", &cases);
     let (database, folder) =
-        (Database::with("create table t (ts timestamptz not null, ip inet, note text)"), Folder::new());
-    let path = folder.write("a.csv", "ts,ip,note\n2024-01-01,::1,x\n");
+        (Database::with("create table t (ts timestamptz not null, words tsvector, note text)"), Folder::new());
+    let path = folder.write("a.csv", "ts,words,note\n2024-01-01,a b,x\n");
     let plan = format!("plan {path} --table t --time-column ts");
     run(&database, &plan).exits(0).prints(&[
         "by COPY text",
-        "no binary form here for ip (inet)",
+        "no binary form here for words (tsvector)",
         "cannot compare",
         "no\n",
     ]);
@@ -305,17 +302,17 @@ fn types_without_a_binary_form_here_go_as_text_and_the_plan_says_so() {
 
 #[test]
 fn every_text_survives_a_table_that_goes_as_text() {
-    let setup = "create table t (ts timestamptz not null, ip inet, note text, more bytea);
+    let setup = "create table t (words tsvector, ts timestamptz not null, ip inet, note text, more bytea);
                  create table expected (like t)";
     let (database, folder) = (Database::with(setup), Folder::new());
-    let csv = "ts,ip,note,more\n\
-               2024-01-01 00:00:00.123456+05,::1,\"tab\there\",\\x00ff\n\
-               2024-01-01,,\"line\nend\r\n\",a\\\\b\n\
-               2024-01-01,10.0.0.1,\\N,\n\
-               2024-01-01,10.0.0.1,\"\\.\",\"\"\n\
-               2024-01-01,10.0.0.1,\"\",\n\
-               2024-01-01,10.0.0.1,back\\slash\\,\n\
-               2024-01-01,10.0.0.1,naïve ☃ \u{b},\n";
+    let csv = "words,ts,ip,note,more\n\
+               a b,2024-01-01 00:00:00.123456+05,::1,\"tab\there\",\\x00ff\n\
+               a b,2024-01-01,,\"line\nend\r\n\",a\\\\b\n\
+               a b,2024-01-01,10.0.0.1,\\N,\n\
+               a b,2024-01-01,10.0.0.1,\"\\.\",\"\"\n\
+               a b,2024-01-01,10.0.0.1,\"\",\n\
+               a b,2024-01-01,10.0.0.1,back\\slash\\,\n\
+               a b,2024-01-01,10.0.0.1,naïve ☃ \u{b},\n";
     let path = folder.write("a.csv", csv);
     run(&database, &format!("load {path} --table t --time-column ts --window 1h")).exits(0);
     database.copy_csv("expected", "header true", csv.as_bytes());

@@ -9,6 +9,7 @@ use super::super::choose::Choice;
 use super::super::field::{Built, FieldEncoder};
 use super::super::float::{self, Float};
 use super::super::integer::{Integer, out_of_range};
+use super::super::money;
 use super::super::text::Limit;
 use super::super::values::Values;
 use super::{BASE, Numeric};
@@ -126,6 +127,7 @@ where
             let modifier = *modifier;
             numbers::<A>(scale, move |number, out| number.encode(modifier, out))
         }
+        PgKind::Money => numbers::<A>(scale, money::put_number),
         PgKind::Text | PgKind::Varchar(_) | PgKind::Char(_) => {
             let limit = Limit::of(&target.kind);
             printed::<A>(scale, move |text, out| limit.put(text, out))

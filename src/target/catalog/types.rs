@@ -3,20 +3,45 @@
 use std::collections::HashMap;
 
 use crate::error::Result;
-use crate::schema::{PgKind, PgType};
+use crate::schema::{PgAttribute, PgKind, PgType};
 use crate::target::Session;
 
 /// The types that a table's columns need, by object identifier.
 pub(super) struct Types(HashMap<u32, Entry>);
 
 struct Entry {
+    /// As SQL spells it.
     name: String,
+    /// As the catalog has it.
+    plain_name: String,
     builtin: bool,
     not_null: bool,
     base: Option<u32>,
     base_modifier: i32,
     element: Option<u32>,
     labels: Option<Vec<String>>,
+    range: Option<Subtype>,
+    /// The range type of a multirange type.
+    ranges: Option<u32>,
+    attributes: Option<Vec<Attribute>>,
+    /// The extension that it is of.
+    extension: Option<String>,
+    lc_monetary: String,
+}
+
+/// What a range type is over.
+#[derive(Clone, Copy)]
+struct Subtype {
+    oid: u32,
+    /// Whether the server brings bounds to one form, `[a,b)`.
+    discrete: bool,
+}
+
+struct Attribute {
+    name: String,
+    oid: u32,
+    modifier: i32,
+    type_name: String,
 }
 
 /// A type as a column declares it.
@@ -32,16 +57,31 @@ pub(super) async fn load(session: &Session, table: u32) -> Result<Types> {
     let entry = |row: &tokio_postgres::Row| {
         let entry = Entry {
             name: row.get("name"),
+            plain_name: row.get("plain_name"),
             builtin: row.get("builtin"),
             not_null: row.get("not_null"),
             base: row.get("base"),
             base_modifier: row.get("base_modifier"),
             element: row.get("element"),
             labels: row.get("labels"),
+            range: row.get::<_, Option<u32>>("subtype").map(|oid| Subtype { oid, discrete: row.get("discrete") }),
+            ranges: row.get("ranges"),
+            attributes: attributes(row),
+            extension: row.get("extension"),
+            lc_monetary: row.get("lc_monetary"),
         };
         (row.get("oid"), entry)
     };
     Ok(Types(rows.iter().map(entry).collect()))
+}
+
+fn attributes(row: &tokio_postgres::Row) -> Option<Vec<Attribute>> {
+    let names: Vec<String> = row.get::<_, Option<_>>("attribute_names")?;
+    let oids: Vec<u32> = row.get("attribute_types");
+    let modifiers: Vec<i32> = row.get("attribute_modifiers");
+    let type_names: Vec<String> = row.get("attribute_type_names");
+    let each = names.into_iter().zip(oids).zip(modifiers).zip(type_names);
+    Some(each.map(|(((name, oid), modifier), type_name)| Attribute { name, oid, modifier, type_name }).collect())
 }
 
 impl Types {
@@ -67,12 +107,42 @@ impl Types {
             let name = self.0.get(&element).map_or_else(String::new, |element| element.name.clone());
             return PgKind::Array(Box::new(self.resolve(Declared { oid: element, modifier, name })));
         }
-        match &entry.labels {
-            Some(labels) => PgKind::Enum(labels.as_slice().into()),
-            None if entry.builtin => builtin(&entry.name, modifier),
-            None => PgKind::Other,
+        if let Some(Subtype { oid, discrete }) = entry.range {
+            return PgKind::Range { subtype: Box::new(self.undeclared(oid)), discrete };
+        }
+        if let Some(range) = entry.ranges {
+            return PgKind::Multirange(Box::new(self.undeclared(range)));
+        }
+        if let Some(attributes) = &entry.attributes {
+            return PgKind::Composite(attributes.iter().map(|attribute| self.attribute(attribute)).collect());
+        }
+        match (&entry.labels, entry.extension.as_deref()) {
+            (Some(labels), _) => PgKind::Enum(labels.as_slice().into()),
+            (None, Some("hstore")) if entry.plain_name == "hstore" => PgKind::Hstore,
+            (None, _) if entry.name == "money" && entry.builtin && !is_plain_monetary(&entry.lc_monetary) => {
+                PgKind::Other
+            }
+            (None, _) if entry.builtin => builtin(&entry.name, modifier),
+            _ => PgKind::Other,
         }
     }
+
+    /// A type that nothing declares with a modifier.
+    fn undeclared(&self, oid: u32) -> PgType {
+        let name = self.0.get(&oid).map_or_else(String::new, |entry| entry.name.clone());
+        self.resolve(Declared { oid, modifier: -1, name })
+    }
+
+    fn attribute(&self, attribute: &Attribute) -> PgAttribute {
+        let Attribute { name, oid, modifier, type_name } = attribute;
+        let declared = Declared { oid: *oid, modifier: *modifier, name: type_name.clone() };
+        PgAttribute { name: name.clone(), ty: self.resolve(declared) }
+    }
+}
+
+/// Whether amounts in this locale have two digits behind a point, and dollars, as those of the C locale.
+fn is_plain_monetary(locale: &str) -> bool {
+    matches!(locale, "" | "C" | "POSIX" | "C.UTF-8" | "C.utf8") || locale.starts_with("en_US")
 }
 
 fn builtin(name: &str, modifier: i32) -> PgKind {
@@ -100,6 +170,19 @@ fn builtin(name: &str, modifier: i32) -> PgKind {
         "uuid" => PgKind::Uuid,
         "json" => PgKind::Json,
         "jsonb" => PgKind::Jsonb,
+        "inet" => PgKind::Inet,
+        "cidr" => PgKind::Cidr,
+        "macaddr" => PgKind::MacAddr,
+        "macaddr8" => PgKind::MacAddr8,
+        // The modifier of bit types counts bits and nothing else.
+        "bit" | "\"bit\"" => PgKind::Bit(u32::try_from(modifier).ok()),
+        "bit varying" => PgKind::VarBit(u32::try_from(modifier).ok()),
+        "money" => PgKind::Money,
+        "oid" => PgKind::Oid,
+        "pg_lsn" => PgKind::PgLsn,
+        "name" => PgKind::Name,
+        "\"char\"" => PgKind::InternalChar,
+        "point" => PgKind::Point,
         _ => PgKind::Other,
     }
 }
