@@ -39,8 +39,10 @@ pub use load::{
     Backfill, Input, InspectedObject, InspectedTime, Inspection, PlannedColumn, Proposal, ProposedWindow, Stop, Undone,
     inspect, undo,
 };
-pub use model::{Event, Observer, Progress, Summary, Zone};
-pub use options::{Bound, Commit, CsvOptions, EmptyFields, Existing, Limits, MappingRules, Options, WindowSize};
+pub use model::{Conflicts, Event, Observer, Progress, Summary, Zone};
+pub use options::{
+    Bound, Commit, CsvOptions, EmptyFields, Existing, Limits, MappingRules, OnConflict, Options, WindowSize,
+};
 pub use source::{Batches, Part, Source};
 pub use target::ConnectSettings;
 pub use verify::{Difference, Verification, verify};

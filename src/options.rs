@@ -23,8 +23,13 @@ pub struct Options {
     pub until: Option<Bound>,
     /// How wide windows are.
     pub window: WindowSize,
-    /// What to do with windows that already hold rows.
-    pub existing: Existing,
+    /// What to do with windows that already hold rows; `None` is [`Existing::Error`], and [`Existing::Keep`] where rows that
+    /// conflict are skipped or updated.
+    pub existing: Option<Existing>,
+    /// What becomes of a source row whose unique key is in the table already.
+    pub on_conflict: OnConflict,
+    /// Columns of the unique key that decides; empty where the table leaves no doubt.
+    pub conflict_key: Vec<String>,
     /// A predicate in SQL that narrows every check, delete and verification of the job's rows.
     pub scope: Option<String>,
     /// What one transaction holds.
@@ -79,6 +84,18 @@ pub enum Existing {
     Keep,
     /// Leave them, and do not load the window.
     Skip,
+}
+
+/// What becomes of a source row whose unique key is in the table already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum OnConflict {
+    /// The load stops: rows go by a plain COPY.
+    #[default]
+    Fail,
+    /// It is left out, and counted.
+    Skip,
+    /// The row that is there takes its values. A window is one transaction then, and such a job cannot be undone.
+    Update,
 }
 
 /// What one transaction holds.
@@ -175,7 +192,9 @@ impl Options {
             from: None,
             until: None,
             window: WindowSize::Auto,
-            existing: Existing::default(),
+            existing: None,
+            on_conflict: OnConflict::default(),
+            conflict_key: Vec::new(),
             scope: None,
             commit: Commit::default(),
             join: false,
@@ -186,6 +205,13 @@ impl Options {
             zone: Zone::UTC,
             limits: Limits::default(),
         }
+    }
+
+    /// What to do with windows that hold rows of others, as it is asked for or follows from the rest.
+    #[must_use]
+    pub fn existing(&self) -> Existing {
+        let follows = if self.on_conflict == OnConflict::Fail { Existing::Error } else { Existing::Keep };
+        self.existing.unwrap_or(follows)
     }
 
     /// Names the time column.

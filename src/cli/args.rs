@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pgbackfill::{Bound, Commit, Existing, WindowSize, Zone};
+use pgbackfill::{Bound, Commit, Existing, OnConflict, WindowSize, Zone};
 
 /// Load history into PostgreSQL and TimescaleDB, window by window, exactly once.
 #[derive(Debug, Parser)]
@@ -162,9 +162,15 @@ pub(crate) struct JobOptions {
     /// Name of the job, by which it is resumed, verified and undone [default: derived]
     #[arg(long, value_name = "NAME", env = "PGBACKFILL_JOB")]
     pub(crate) job: Option<String>,
-    /// What to do with windows that hold rows which the job did not write
-    #[arg(long, value_enum, default_value = "error", env = "PGBACKFILL_EXISTING")]
-    pub(crate) existing: ExistingArg,
+    /// What to do with windows that hold rows which the job did not write [default: error; keep with --on-conflict]
+    #[arg(long, value_enum, env = "PGBACKFILL_EXISTING")]
+    pub(crate) existing: Option<ExistingArg>,
+    /// What to do with a source row whose unique key is in the table
+    #[arg(long, value_enum, default_value = "fail", env = "PGBACKFILL_ON_CONFLICT")]
+    pub(crate) on_conflict: OnConflictArg,
+    /// Columns of the unique key that decides it [default: the primary key, or the only one of loaded columns]
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', env = "PGBACKFILL_CONFLICT_KEY")]
+    pub(crate) conflict_key: Vec<String>,
     /// An SQL predicate that narrows every check and delete to the rows it selects
     #[arg(long, value_name = "PREDICATE", env = "PGBACKFILL_SCOPE")]
     pub(crate) scope: Option<String>,
@@ -296,6 +302,16 @@ pub(crate) enum ExistingArg {
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum OnConflictArg {
+    /// Stop with an error
+    Fail,
+    /// Leave the source row out
+    Skip,
+    /// Give the table's row the source's values
+    Update,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum CommitArg {
     /// A batch of rows
     Batch,
@@ -310,6 +326,16 @@ impl From<ExistingArg> for Existing {
             ExistingArg::Replace => Self::Replace,
             ExistingArg::Keep => Self::Keep,
             ExistingArg::Skip => Self::Skip,
+        }
+    }
+}
+
+impl From<OnConflictArg> for OnConflict {
+    fn from(arg: OnConflictArg) -> Self {
+        match arg {
+            OnConflictArg::Fail => Self::Fail,
+            OnConflictArg::Skip => Self::Skip,
+            OnConflictArg::Update => Self::Update,
         }
     }
 }

@@ -56,6 +56,9 @@ fn print(plan: &Proposal, windows_shown: usize) {
         plan.commit,
         counted(plan.workers as u64, "worker")
     ));
+    if let Some(what) = &plan.on_conflict {
+        line(&format!("conflict rows are {what}"));
+    }
     print_columns(plan);
     print_windows(plan, windows_shown);
     if !plan.warnings.is_empty() {

@@ -84,6 +84,14 @@ fn print_status(status: &JobStatus) {
         progress.loaded, progress.skipped, progress.failed, progress.windows
     ));
     line(&format!("rows      {} of {}", count(progress.rows), count(status.rows_expected)));
+    let conflicts = progress.conflicts;
+    if conflicts.skipped + conflicts.updated > 0 {
+        let inserted = progress.rows.saturating_sub(conflicts.updated);
+        let [inserted, skipped, updated] = [inserted, conflicts.skipped, conflicts.updated].map(count);
+        line(&format!(
+            "conflicts {inserted} rows inserted, {skipped} skipped and {updated} updated for rows of their key"
+        ));
+    }
     if let Some(frontier) = &status.frontier {
         line(&format!("frontier  every window before {frontier} is loaded"));
     }

@@ -3,7 +3,7 @@
 use super::run::fenced;
 use super::{RunId, Written};
 use crate::error::Result;
-use crate::model::{RowHash, Window};
+use crate::model::{Conflicts, RowHash, Window};
 use crate::target::Session;
 
 /// This run's hold on one window, for one attempt.
@@ -22,8 +22,10 @@ pub(crate) struct Claim {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Counters {
     pub(crate) batches: i32,
+    /// Rows of the job that are in the table.
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
+    pub(crate) conflicts: Conflicts,
     pub(crate) hash: RowHash,
     /// Whether triggers changed rows once they were stored: their hash says nothing then.
     pub(crate) rewritten: bool,
@@ -79,6 +81,10 @@ impl Claim {
                     &hash,
                     &count(batch.rows),
                     &count(batch.bytes),
+                    &count(total.conflicts.skipped),
+                    &count(total.conflicts.updated),
+                    &count(batch.conflicts.skipped),
+                    &count(batch.conflicts.updated),
                 ],
             )
             .await?;

@@ -6,7 +6,7 @@ use super::batch::Claim;
 use super::job::unsigned;
 use super::{JobRecord, Run};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::Window;
+use crate::model::{Conflicts, Window};
 use crate::target::Session;
 
 /// What became of a window whose last commit may or may not have been made.
@@ -20,6 +20,8 @@ pub(crate) enum Reclaimed {
         rows: u64,
         /// COPY bytes sent for it.
         bytes: u64,
+        /// Source rows that met a row of their key.
+        conflicts: Conflicts,
     },
     /// The commit was made, and had skipped the window.
     Skipped,
@@ -74,7 +76,11 @@ impl Run {
             .await?
             .ok_or_else(super::run::fenced)?;
         match row.get("former_state") {
-            "loaded" => Ok(Reclaimed::Loaded { rows: unsigned(row.get("rows")), bytes: unsigned(row.get("bytes")) }),
+            "loaded" => Ok(Reclaimed::Loaded {
+                rows: unsigned(row.get("rows")),
+                bytes: unsigned(row.get("bytes")),
+                conflicts: super::status::conflicts(&row),
+            }),
             "skipped" => Ok(Reclaimed::Skipped),
             _ => self.read(job, &row).map(Reclaimed::Again),
         }

@@ -96,7 +96,7 @@ pub(crate) async fn look(session: &Session) -> Result<Found> {
 }
 
 /// Counted up with every change of the ledger's tables; `schema.sql` writes the same number.
-const VERSION: i32 = 2;
+const VERSION: i32 = 3;
 
 fn of_another_version(which: &str) -> Error {
     Error::new(

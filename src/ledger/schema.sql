@@ -21,7 +21,7 @@ create table if not exists pgbackfill.version (
   version integer primary key
 );
 
-insert into pgbackfill.version select 2 where not exists (select from pgbackfill.version);
+insert into pgbackfill.version select 3 where not exists (select from pgbackfill.version);
 
 create table if not exists pgbackfill.jobs (
   id            bigint generated always as identity primary key,
@@ -83,6 +83,8 @@ create table if not exists pgbackfill.windows (
   batches    integer not null default 0,
   rows       bigint not null default 0,
   bytes      bigint not null default 0,
+  rows_skipped bigint not null default 0,    -- source rows left out for a row of their key that was there; not in rows
+  rows_updated bigint not null default 0,    -- those whose values a row that was there took; in rows
   row_hash   bytea,
   claimed_at timestamptz,
   loaded_at  timestamptz,
@@ -101,6 +103,8 @@ create table if not exists pgbackfill.batches (
   xid     xid8 not null,                     -- rows of this batch carry its low 32 bits in xmin
   rows    bigint not null,
   bytes   bigint not null,
+  rows_skipped bigint not null default 0,
+  rows_updated bigint not null default 0,
   primary key (job_id, number, attempt, batch),
   -- windows are numbered anew where a source that changed brings some in between
   foreign key (job_id, number) references pgbackfill.windows on delete cascade on update cascade

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::job::unsigned;
 use super::{JobRecord, exists};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{Progress, RowHash, Window};
+use crate::model::{Conflicts, Progress, RowHash, Window};
 use crate::target::Session;
 
 /// How far a window is.
@@ -39,6 +39,8 @@ pub struct WindowStatus {
     pub rows: u64,
     /// COPY bytes sent for them.
     pub bytes: u64,
+    /// Source rows that met a row of their key.
+    pub conflicts: Conflicts,
     /// Sum of the hashes of its rows, once a batch is committed; `None` where triggers changed rows once they were stored.
     pub hash: Option<RowHash>,
     /// Why it failed.
@@ -120,6 +122,7 @@ fn read(job: &JobRecord, row: &tokio_postgres::Row) -> Result<WindowStatus> {
         attempt: u32::try_from(row.get::<_, i32>("attempt")).unwrap_or(0),
         rows: unsigned(row.get("rows")),
         bytes: unsigned(row.get("bytes")),
+        conflicts: conflicts(row),
         hash: hash.transpose()?.map(RowHash::from_bytes),
         error: row.get("error"),
         source: row.get("source"),
@@ -144,6 +147,8 @@ pub(crate) struct Written {
     pub(crate) xids: Vec<u64>,
     /// How many rows those wrote.
     pub(crate) rows: u64,
+    /// How many of them had been there before, with other values.
+    pub(crate) updated: u64,
 }
 
 /// Ids of the transactions that wrote the rows of a window.
@@ -171,7 +176,7 @@ pub(crate) async fn written(session: &Session, job: i64, number: i64) -> Result<
             .map_err(|error| Error::new(ErrorKind::Internal, "a transaction id in the ledger").with_source(error))
     };
     let xids = xids.iter().map(read).collect::<Result<Vec<u64>>>()?;
-    Ok(Written { xids, rows: unsigned(row.get("rows")) })
+    Ok(Written { xids, rows: unsigned(row.get("rows")), updated: unsigned(row.get("rows_updated")) })
 }
 
 /// Counts of a job's windows and rows.
@@ -187,7 +192,13 @@ fn counts(row: &tokio_postgres::Row) -> Progress {
         skipped: count("skipped"),
         failed: count("failed"),
         rows: count("rows"),
+        conflicts: conflicts(row),
     }
+}
+
+/// Source rows of a window, or of many, that met a row of their key.
+pub(super) fn conflicts(row: &tokio_postgres::Row) -> Conflicts {
+    Conflicts { skipped: unsigned(row.get("rows_skipped")), updated: unsigned(row.get("rows_updated")) }
 }
 
 impl JobStatus {

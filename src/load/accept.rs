@@ -59,13 +59,13 @@ async fn replan(job: &JobRecord, prepared: &Prepared, run: &Run, options: &Optio
     let (mut rows, mut reopened, mut removed) = (0, Vec::new(), Vec::new());
     for (status, place) in &steps.reopened {
         let found = count_own(job, prepared, status).await?;
-        let whole = check_found(job, status, found, options.existing)?;
+        let whole = check_found(job, status, found, options.existing())?;
         reopened.push(Reopened { number: status.number, source: planned[index(*place)].source, admit: !whole });
         rows += found;
     }
     for status in &steps.removed {
         let deleted = delete_own(job, prepared, status).await?;
-        check_found(job, status, deleted, options.existing)?;
+        check_found(job, status, deleted, options.existing())?;
         removed.push(status.number);
         rows += deleted;
     }
@@ -107,6 +107,14 @@ fn check_columns(job: &JobRecord, prepared: &Prepared) -> Result<()> {
 
 /// Without transaction ids, what was loaded cannot be told from other rows and stays where it is.
 fn check_clearable(job: &JobRecord, steps: &Steps<'_>) -> Result<()> {
+    let taken = |status: &&WindowStatus| status.conflicts.updated > 0;
+    let mut concerned = steps.reopened.iter().map(|(status, _)| *status).chain(steps.removed.iter().copied());
+    if let Some(status) = concerned.find(taken) {
+        return Err(super::updated(status.conflicts.updated)
+            .in_window(status.window.display(job.key_kind))
+            .with_kind(ErrorKind::Changed)
+            .context("the change concerns rows that cannot be loaded anew"));
+    }
     let concerned = steps.reopened.iter().map(|(status, _)| *status).chain(steps.removed.iter().copied());
     let loaded = concerned.filter(|status| status.state == WindowState::Loaded && status.rows > 0).count();
     if job.has_own_rows() || loaded == 0 {
@@ -232,7 +240,7 @@ fn check_found(job: &JobRecord, status: &WindowStatus, found: u64, existing: Exi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::TimeKey;
+    use crate::model::{Conflicts, TimeKey};
 
     fn former(number: i64, window: Window, source: u8) -> WindowStatus {
         WindowStatus {
@@ -242,6 +250,7 @@ mod tests {
             attempt: 1,
             rows: 1,
             bytes: 1,
+            conflicts: Conflicts::default(),
             hash: None,
             error: None,
             source: vec![source; 16],

@@ -17,6 +17,15 @@ pub(super) struct Activity {
     changed: i64,
 }
 
+/// The rows of a batch.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rows {
+    /// In the table by now.
+    pub(super) stored: u64,
+    /// Those of them that were there before, with other values.
+    pub(super) updated: u64,
+}
+
 /// Looks at the table before a batch; `None` where no trigger can touch its rows.
 pub(super) async fn before(context: &Context, session: &Session) -> Result<Option<Activity>> {
     match context.statements.followed_table() {
@@ -25,7 +34,7 @@ pub(super) async fn before(context: &Context, session: &Session) -> Result<Optio
     }
 }
 
-/// Looks again once `rows` rows are stored, in the same transaction. Tells whether triggers have changed any.
+/// Looks again once `rows` are stored, in the same transaction. Tells whether triggers have changed any.
 ///
 /// # Errors
 ///
@@ -34,14 +43,16 @@ pub(super) async fn after(
     context: &Context,
     session: &Session,
     window: &Window,
-    rows: u64,
+    rows: Rows,
     before: Option<Activity>,
 ) -> Result<bool> {
     let (Some(table), Some(before)) = (context.statements.followed_table(), before) else { return Ok(false) };
     // Constraint triggers may be put off until the commit, where nobody could look any more.
     session.run("set constraints all immediate").await?;
     let after = activity(session, table).await?;
-    let left_alone = after.changed == before.changed && u64::try_from(after.inserted - before.inserted) == Ok(rows);
+    let (inserted, changed) = (after.inserted - before.inserted, after.changed - before.changed);
+    let Rows { stored: rows, updated } = rows;
+    let left_alone = u64::try_from(changed) == Ok(updated) && u64::try_from(inserted) == Ok(rows - updated);
     if left_alone {
         return Ok(false);
     }

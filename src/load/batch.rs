@@ -10,12 +10,13 @@ use std::time::Duration;
 use super::aftermath;
 use super::blocks::{Ahead, Blocks};
 use super::context::Context;
+use super::merge::{Stored, merge};
 use super::window::Attempt;
 use crate::encode::{BINARY_HEADER, BINARY_TRAILER, CopyFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::{Claim, Counters};
-use crate::model::Event;
+use crate::model::{Conflicts, Event, RowHash};
 use crate::options::{Commit, Limits};
 use crate::target::{CopyIn, Durability, Session, shape};
 
@@ -77,7 +78,16 @@ pub(super) struct Batches<'a> {
 struct Batch {
     rows: u64,
     bytes: u64,
+    conflicts: Conflicts,
     last: bool,
+}
+
+/// What a COPY has sent.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sent {
+    rows: u64,
+    bytes: u64,
+    hash: RowHash,
 }
 
 impl Batches<'_> {
@@ -96,7 +106,8 @@ impl Batches<'_> {
             self.tries.committed = self.total.rows;
             if has_rows {
                 let window = self.context.name(&self.claim.window);
-                self.context.observe(&Event::Batch { window, rows: batch.rows, bytes: batch.bytes });
+                let Batch { rows, bytes, conflicts, .. } = batch;
+                self.context.observe(&Event::Batch { window, rows, bytes, conflicts });
             }
             if batch.last {
                 return Ok(Attempt::Loaded(self.total));
@@ -112,25 +123,26 @@ impl Batches<'_> {
     /// One transaction: a COPY and its entry in the ledger. A window without rows has the entry alone, and so has the end
     /// of a window that was not known when its last rows were committed.
     async fn load_one(&mut self, has_rows: bool) -> Result<Batch> {
-        let before = self.total;
+        let (before, mut conflicts) = (self.total, Conflicts::default());
         self.session.begin(Durability::WithTheLedger).await?;
         if has_rows {
             let activity = aftermath::before(self.context, self.session).await?;
-            self.copy().await.map_err(|error| match error.kind() {
+            conflicts = self.copy().await.map_err(|error| match error.kind() {
                 ErrorKind::Target => error.context(format!("copy into {}", self.context.job.table)),
                 _ => error,
             })?;
             failpoint::hit("after-copy")?;
             self.refuse_changes().await?;
-            let rows = self.total.rows - before.rows;
+            let rows = aftermath::Rows { stored: self.total.rows - before.rows, updated: conflicts.updated };
             let rewritten = aftermath::after(self.context, self.session, &self.claim.window, rows, activity).await?;
             self.total.rewritten |= rewritten;
         }
         let last = self.blocks.is_at_end();
         // Entries of an attempt are numbered; the only one of a window without rows is number 0.
         self.total.batches += i32::from(has_rows || before.batches > 0);
-        let batch = Batch { rows: self.total.rows - before.rows, bytes: self.total.bytes - before.bytes, last };
-        let entry = Counters { rows: batch.rows, bytes: batch.bytes, ..self.total };
+        let batch =
+            Batch { rows: self.total.rows - before.rows, bytes: self.total.bytes - before.bytes, conflicts, last };
+        let entry = Counters { rows: batch.rows, bytes: batch.bytes, conflicts, ..self.total };
         self.claim.record(self.session, entry, self.total, last).await?;
         failpoint::hit(if last { "last-batch" } else { "after-record" })?;
         self.session.commit().await?;
@@ -138,7 +150,8 @@ impl Batches<'_> {
         Ok(batch)
     }
 
-    async fn copy(&mut self) -> Result<()> {
+    /// Sends rows and has them stored; what became of those that met a row of their key.
+    async fn copy(&mut self) -> Result<Conflicts> {
         let (session, statements) = (self.session, &self.context.statements);
         if let Some(sql) = statements.before_copy() {
             session.run(&sql).await?;
@@ -150,29 +163,43 @@ impl Batches<'_> {
         if binary {
             copy.send(bytes::Bytes::from_static(&BINARY_HEADER)).await?;
         }
-        let rows = self.send_blocks(&mut copy).await?;
+        let sent = self.send_blocks(&mut copy).await?;
         if binary {
             copy.send(bytes::Bytes::from_static(&BINARY_TRAILER)).await?;
         }
-        copy.finish(rows).await?;
-        let Some(sql) = statements.after_copy() else { return Ok(()) };
-        let stored = session.execute(&sql, &[]).await?;
-        if stored == rows {
-            return Ok(());
+        copy.finish(sent.rows).await?;
+        let stored = match statements.merge() {
+            Some(how) => merge(self.context, session, how, sent.rows).await?,
+            None => self.move_in(sent).await?,
+        };
+        self.total.rows += stored.rows;
+        self.total.bytes += sent.bytes;
+        self.total.hash += stored.hash;
+        self.total.conflicts += stored.conflicts;
+        Ok(stored.conflicts)
+    }
+
+    /// Moves all that was sent from the stage to the table, if rows go through one.
+    async fn move_in(&self, sent: Sent) -> Result<Stored> {
+        if let Some(sql) = self.context.statements.after_copy() {
+            let (rows, stored) = (sent.rows, self.session.execute(&sql, &[]).await?);
+            if stored != rows {
+                return Err(Error::new(ErrorKind::Target, format!("the server stored {stored} of {rows} rows"))
+                    .with_hint("a rule, a trigger or a policy drops rows; load into a table that takes them all"));
+            }
         }
-        Err(Error::new(ErrorKind::Target, format!("the server stored {stored} of {rows} rows"))
-            .with_hint("a rule, a trigger or a policy drops rows; load into a table that takes them all"))
+        Ok(Stored { rows: sent.rows, hash: sent.hash, conflicts: Conflicts::default() })
     }
 
     /// Sends blocks until the batch is full, the window is at its end, or the source keeps it waiting.
-    async fn send_blocks(&mut self, copy: &mut CopyIn) -> Result<u64> {
+    async fn send_blocks(&mut self, copy: &mut CopyIn) -> Result<Sent> {
         let (size, whole) = (self.tries.size, self.context.commit == Commit::Window);
-        let (mut rows, mut bytes) = (0, 0);
+        let mut all = Sent::default();
         while let Some(sent) = self.blocks.next().await? {
             let block = sent.block;
-            rows += block.rows;
-            bytes += block.bytes.len() as u64; // usize has at most 64 bits
-            self.total.hash += block.hash;
+            all.rows += block.rows;
+            all.bytes += block.bytes.len() as u64; // usize has at most 64 bits
+            all.hash += block.hash;
             copy.send(block.bytes).await?;
             failpoint::hit("mid-copy")?;
             if whole {
@@ -180,12 +207,11 @@ impl Batches<'_> {
             }
             let Ahead::Block(next) = self.blocks.peek_within(PATIENCE).await? else { break };
             let next_bytes = next.block.bytes.len() as u64; // usize has at most 64 bits
-            if rows + next.block.rows > size.rows || bytes + next_bytes > size.bytes {
+            if all.rows + next.block.rows > size.rows || all.bytes + next_bytes > size.bytes {
                 break;
             }
         }
-        (self.total.rows, self.total.bytes) = (self.total.rows + rows, self.total.bytes + bytes);
-        Ok(rows)
+        Ok(all)
     }
 
     /// Refuses what was sent if the table is not what the run began with. By now the transaction holds the locks of its COPY,

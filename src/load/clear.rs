@@ -101,6 +101,9 @@ pub(super) async fn delete_own(
     window: &Window,
     written: &Written,
 ) -> Result<Cleared> {
+    if written.updated > 0 {
+        return Err(super::updated(written.updated));
+    }
     let truncated = truncate::truncate(session, statements, window, written).await?;
     let deleted = session.execute(&statements.delete(window, Some(&written.xids)), &[]).await?;
     Ok(Cleared { rows: truncated + deleted, dead: deleted })

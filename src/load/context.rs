@@ -60,7 +60,7 @@ impl Context {
     }
 
     pub(crate) fn existing(&self) -> Existing {
-        self.options.existing
+        self.options.existing()
     }
 
     /// An encoder for the rows of one object.

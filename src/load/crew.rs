@@ -202,6 +202,7 @@ impl std::ops::AddAssign for Work {
         self.windows += other.windows;
         self.rows += other.rows;
         self.bytes += other.bytes;
+        self.conflicts += other.conflicts;
         self.retries += other.retries;
     }
 }

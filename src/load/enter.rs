@@ -189,7 +189,7 @@ fn record(prepared: &Prepared, options: &Options) -> JobRecord {
 async fn admit_whole(prepared: &Prepared, options: &Options) -> Result<()> {
     let whole = Window::pieces(0, u64::MAX).expect("the run is not empty");
     let session = &prepared.session;
-    match options.existing {
+    match options.existing() {
         Existing::Keep => Ok(()),
         Existing::Replace => {
             session.execute(&prepared.statements.delete(&whole, None), &[]).await?;

@@ -59,6 +59,7 @@ pub(super) fn finish(
         progress: status.progress,
         windows: work.windows,
         rows: work.rows,
+        conflicts: work.conflicts,
         bytes: work.bytes,
         seconds: begun.elapsed().as_secs_f64(),
         retries: work.retries,
@@ -68,11 +69,11 @@ pub(super) fn finish(
         frontier: status.frontier,
         interrupted: interrupted && !status.progress.is_complete(),
     };
-    if summary.is_complete() && summary.progress.skipped == 0 && summary.progress.rows != job.rows.inside() {
-        let (rows, expected) = (summary.progress.rows, job.rows.inside());
+    let (rows, expected) = (summary.progress.rows + summary.progress.conflicts.skipped, job.rows.inside());
+    if summary.is_complete() && summary.progress.skipped == 0 && rows != expected {
         return Err(Error::new(
             ErrorKind::Internal,
-            format!("{rows} rows were loaded of {expected} that the profile counted"),
+            format!("{rows} rows were loaded, or skipped on request, of {expected} that the profile counted"),
         )
         .with_hint(format!(
             "the source changed while it was read, or this is a defect; `pgbackfill undo {}` takes back the job",

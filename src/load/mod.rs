@@ -17,6 +17,7 @@ mod frontier;
 mod inspect;
 mod layout;
 mod lease;
+mod merge;
 mod persist;
 mod prepare;
 mod profile;
@@ -48,6 +49,7 @@ pub use undo::{Undone, undo};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Observer, Summary};
 use crate::options::Options;
+use crate::report;
 use crate::target::ConnectSettings;
 
 /// One configured backfill of one table.
@@ -115,6 +117,17 @@ fn type_name(data_type: &arrow_schema::DataType) -> String {
         arrow_schema::DataType::Utf8 => "text".to_owned(),
         other => other.to_string(),
     }
+}
+
+/// Rows of others took values of the job's, and carry its transaction ids: to delete these would take them from others.
+fn updated(rows: u64) -> Error {
+    Error::new(
+        ErrorKind::Settings,
+        format!("{} of others took values of the job (--on-conflict update)", report::counted(rows, "row")),
+    )
+    .with_hint(
+        "what they held before is not known any more, and they are not the job's to delete; mend the table by hand",
+    )
 }
 
 /// The window, or the table, holds rows that are not the job's.

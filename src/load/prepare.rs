@@ -18,11 +18,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::JobRecord;
 use crate::model::datetime::MICROS_PER_DAY;
 use crate::model::{Event, KeyKind, KeySpan, Observer, TimeKey, Zone};
-use crate::options::{Bound, Commit, Options, WindowSize};
+use crate::options::{Bound, Commit, OnConflict, Options, WindowSize};
 use crate::plan::{Grid, Plan, Range};
 use crate::pool::{ByteLimit, CpuPool};
-use crate::schema::{Mapping, ObjectColumns, PgKind, Table};
-use crate::target::{Lacking, Session, describe};
+use crate::schema::{Mapping, Merge, ObjectColumns, PgKind, Table};
+use crate::target::{Lacking, Session, describe, uniqueness};
 
 /// Target and source as they were found, before any object is opened.
 pub(crate) struct Opening {
@@ -136,8 +136,11 @@ pub(crate) async fn plan(
     let (supply, columns) = listing.open(&options.csv).await?;
     let time_column = options.time_column.as_deref();
     let (route, layouts) = map(&table, &columns, options)?;
+    let merge = merge(&session, &table, &route.columns, options).await?;
     // Before the source is read: a person who has to ask for rights should not wait for that.
-    let lacking = lacking(&session, &table, options, &route, purpose).await?;
+    let updated = merge.as_ref().map_or(&[][..], |merge| &merge.updated);
+    let fed = Fed { hashed: route.hashed_columns(), unhashed: route.unhashed_columns(), updated };
+    let lacking = lacking(&session, &table, options, fed, purpose).await?;
     let time_position = layouts.first().and_then(|layout| layout.time);
     let supply = Arc::new(supply.with_layouts(layouts));
     let threads = options.limits.threads.unwrap_or_else(cores);
@@ -148,8 +151,7 @@ pub(crate) async fn plan(
     let profiler = Profiler { supply: &supply, time, range, pool: &pool, memory: &memory, at_once, pieces_max };
     let profile = profiler.run().await?;
     let (facts, grid, plan) = draw(options, &table, kind, range, purpose, profile)?;
-    let statements =
-        Statements::new(&table, &route.columns, time_column.zip(kind), options.scope.clone(), route.format);
+    let statements = Statements::new(&table, &route, time_column.zip(kind), options.scope.clone(), merge);
     let time =
         kind.zip(time_position).map(|(kind, position)| TimeColumn { position, kind, zone: options.zone.clone() });
     Ok(Prepared {
@@ -176,7 +178,32 @@ pub(crate) async fn plan(
 /// What one transaction holds.
 pub(crate) fn commit(table: &Table, options: &Options) -> Commit {
     // Where a clear might miss a row, nothing may be left to clear.
-    if table.is_clearable() { options.commit } else { Commit::Window }
+    // So it would where rows of others take values of ours, and carry our transaction id: no clear may find them.
+    if table.is_clearable() && options.on_conflict != OnConflict::Update { options.commit } else { Commit::Window }
+}
+
+/// How rows are put beside those of their key, where the load is told.
+pub(crate) async fn merge(
+    session: &Session,
+    table: &Table,
+    loaded: &[String],
+    options: &Options,
+) -> Result<Option<Merge>> {
+    if options.on_conflict == OnConflict::Fail {
+        return match options.conflict_key.is_empty() {
+            true => Ok(None),
+            false => {
+                Err(Error::new(ErrorKind::Settings, "a key for conflicts is named, and nothing is to be done at one")
+                    .with_hint("add --on-conflict skip or update, or leave --conflict-key out"))
+            }
+        };
+    }
+    // A source without a column has no row either.
+    if loaded.is_empty() {
+        return Ok(None);
+    }
+    let facts = uniqueness(session, table.shape.oid).await?;
+    Merge::try_new(table, &facts, loaded, options).map(Some)
 }
 
 /// Rights that the role lacks, where this is to be known by now: a resumption has asked before.
@@ -184,13 +211,12 @@ async fn lacking(
     session: &Session,
     table: &Table,
     options: &Options,
-    route: &Route,
+    fed: Fed<'_>,
     purpose: Purpose<'_>,
 ) -> Result<Option<Lacking>> {
     if matches!(purpose, Purpose::Resumption(_)) {
         return Ok(None);
     }
-    let fed = Fed { hashed: route.hashed_columns(), unhashed: route.unhashed_columns() };
     match (purpose, rights::lacking(session, table, options, fed, false).await?) {
         (Purpose::Beginning, Some(lacking)) => Err(lacking.into_error()),
         (_, lacking) => Ok(lacking),
@@ -383,6 +409,11 @@ impl Prepared {
             warnings.push(format!(
                 "row-level security binds this role: each window is one transaction, and rows of {table} that its policies \
                  hide are not seen by --existing, verify and undo"
+            ));
+        }
+        if self.statements.merge().is_some_and(Merge::updates) {
+            warnings.push(format!(
+                "rows of {table} that take values of the source cannot be given back: once one has, undo is refused"
             ));
         }
         if self.table.insert_rules && self.table.takes_copy {

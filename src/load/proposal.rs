@@ -7,6 +7,7 @@ use super::prepare::Prepared;
 use crate::encode::CopyFormat;
 use crate::error::Result;
 use crate::options::Commit;
+use crate::schema::Merge;
 
 /// What a load would do.
 #[derive(Debug, Clone, Serialize)]
@@ -42,6 +43,8 @@ pub struct Proposal {
     pub workers: usize,
     /// Whether a transaction holds a batch or a window.
     pub commit: String,
+    /// What becomes of rows whose key is in the table, and which key decides; `None` where the load stops at one.
+    pub on_conflict: Option<String>,
     /// Whether rows go in binary or as text.
     pub format: String,
     /// What feeds what.
@@ -108,6 +111,7 @@ pub(super) async fn of(backfill: &Backfill, prepared: &Prepared) -> Result<Propo
             Commit::Window => "window",
         }
         .to_owned(),
+        on_conflict: prepared.statements.merge().map(Merge::phrase),
         format: match prepared.route.format {
             CopyFormat::Binary => "binary",
             CopyFormat::Text => "text",

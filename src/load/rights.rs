@@ -1,9 +1,9 @@
 //! Which rights a job needs of its role, by the way in which it loads.
 
-use super::prepare::commit;
+use super::prepare::{commit, merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::JobRecord;
-use crate::options::{Commit, Existing, Options};
+use crate::options::{Commit, Existing, OnConflict, Options};
 use crate::schema::Table;
 use crate::target::{Lacking, Needs, Session, of_hidden_table};
 
@@ -12,6 +12,8 @@ use crate::target::{Lacking, Needs, Session, of_hidden_table};
 pub(super) struct Fed<'a> {
     pub(super) hashed: &'a [String],
     pub(super) unhashed: &'a [String],
+    /// Those that rows which are there take.
+    pub(super) updated: &'a [String],
 }
 
 /// What the role lacks to load `fed`. `clears` says that some window is half loaded already.
@@ -26,7 +28,7 @@ pub(super) async fn lacking(
 }
 
 fn needs<'a>(table: &'a Table, options: &Options, fed: Fed<'_>, clears: bool) -> Needs<'a> {
-    let stage = !table.takes_copy;
+    let stage = !table.takes_copy || options.on_conflict != OnConflict::Fail;
     let inserted: Vec<String> = fed.hashed.iter().chain(fed.unhashed).cloned().collect();
     // Verification reads what is hashed, a stage is made like the columns that go through it.
     let mut read = if stage { inserted.clone() } else { fed.hashed.to_vec() };
@@ -34,13 +36,16 @@ fn needs<'a>(table: &'a Table, options: &Options, fed: Fed<'_>, clears: bool) ->
     read.extend(table.has_xmin().then(|| "xmin".to_owned()));
     // A window that is one transaction leaves nothing behind to clear.
     let clears = clears || commit(table, options) == Commit::Batch || options.accept_changed_source;
-    let delete = clears && table.has_xmin() || options.existing == Existing::Replace;
-    Needs { table: &table.name, inserted, read, delete, stage }
+    let delete = clears && table.has_xmin() || options.existing() == Existing::Replace;
+    Needs { table: &table.name, inserted, updated: fed.updated.to_vec(), read, delete, stage }
 }
 
 /// Refuses to resume a job without the rights that this takes.
 pub(super) async fn check_resume(session: &Session, table: &Table, job: &JobRecord, options: &Options) -> Result<()> {
-    let fed = Fed { hashed: &job.hashed, unhashed: &job.unhashed };
+    let loaded: Vec<String> = job.hashed.iter().chain(&job.unhashed).cloned().collect();
+    let merge = merge(session, table, &loaded, options).await?;
+    let updated = merge.as_ref().map_or(&[][..], |merge| &merge.updated);
+    let fed = Fed { hashed: &job.hashed, unhashed: &job.unhashed, updated };
     let clears = job.is_half_loaded(session).await?;
     let lacking = lacking(session, table, options, fed, clears).await?;
     lacking.map_or(Ok(()), |lacking| Err(lacking.into_error()))

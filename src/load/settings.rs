@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use super::supply::Input;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{KeyKind, Object, Piece};
-use crate::options::{Commit, EmptyFields, Existing, Options, WindowSize};
+use crate::options::{Commit, EmptyFields, Existing, OnConflict, Options, WindowSize};
 use crate::plan::Grid;
 use crate::schema::TableName;
 
@@ -22,12 +22,19 @@ pub(crate) fn of(options: &Options, input: &Input, table: &TableName) -> Value {
         "until": options.until.as_ref().map(ToString::to_string),
         "window": window(options.window),
         "scope": options.scope,
-        "existing": match options.existing {
+        "existing": match options.existing() {
             Existing::Error => "error",
             Existing::Replace => "replace",
             Existing::Keep => "keep",
             Existing::Skip => "skip",
         },
+        // Left out where it is the default, as it was before there was a choice.
+        "on-conflict": match options.on_conflict {
+            OnConflict::Fail => None,
+            OnConflict::Skip => Some("skip"),
+            OnConflict::Update => Some("update"),
+        },
+        "conflict-key": (!options.conflict_key.is_empty()).then_some(&options.conflict_key),
         "commit": match options.commit {
             Commit::Batch => "batch",
             Commit::Window => "window",

@@ -18,7 +18,8 @@ pub(crate) struct Start {
 
 impl Start {
     pub(super) async fn of(session: &Session, job: &JobRecord) -> Result<Self> {
-        let rows_to_go = job.rows.inside().saturating_sub(ledger::progress(session, job).await?.rows);
+        let progress = ledger::progress(session, job).await?;
+        let rows_to_go = job.rows.inside().saturating_sub(progress.rows + progress.conflicts.skipped);
         Ok(Self { rows_to_go, table_bytes: table_bytes(session, job).await })
     }
 }
@@ -51,7 +52,8 @@ impl Rest {
         let windows = ledger::windows(session, &context.job).await?;
         let loaded = || windows.iter().filter(|status| status.state == ledger::WindowState::Loaded);
         let (rows, bytes) = loaded().fold((0, 0), |(rows, bytes), it| (rows + it.rows, bytes + it.bytes));
-        let to_go = context.job.rows.inside().saturating_sub(rows);
+        let skipped: u64 = loaded().map(|it| it.conflicts.skipped).sum();
+        let to_go = context.job.rows.inside().saturating_sub(rows + skipped);
         let now = table_bytes(session, &context.job).await;
         let grown = now.zip(context.start.table_bytes).map(|(now, before)| now.saturating_sub(before));
         let loaded_here = context.start.rows_to_go.saturating_sub(to_go);

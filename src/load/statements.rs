@@ -1,9 +1,10 @@
 //! How a table's rows are put in and taken out: the SQL of a job, made once.
 
+use super::layout::Route;
 use crate::encode::CopyFormat;
 use crate::ledger::JobRecord;
 use crate::model::{KeyKind, Window};
-use crate::schema::{Table, column_list, time_predicate};
+use crate::schema::{Merge, Table, column_list, quote_identifier, time_predicate};
 use crate::target::xid_array;
 
 /// The SQL of one job.
@@ -17,6 +18,10 @@ pub(crate) struct Statements {
     scope: Option<String>,
     format: CopyFormat,
     staged: bool,
+    /// How rows are put beside those of their key, where the load is told.
+    merge: Option<Merge>,
+    /// The columns that take part in the row hash, as SQL spells them.
+    hashed: String,
     /// Triggers that may change rows once they are stored.
     followed: bool,
 }
@@ -30,22 +35,29 @@ struct Time {
 /// Where rows are put before `insert … select`, for relations that COPY cannot write to.
 const STAGE: &str = "pgbackfill_stage";
 
+/// Counts rows that are updated, and rows of the job's own that are not.
+pub(super) const UPDATED: &str = "pgbackfill_updated";
+pub(super) const OWN: &str = "pgbackfill_own";
+
 impl Statements {
     pub(crate) fn new(
         table: &Table,
-        columns: &[String],
+        route: &Route,
         time: Option<(&str, KeyKind)>,
         scope: Option<String>,
-        format: CopyFormat,
+        merge: Option<Merge>,
     ) -> Self {
+        let follows_updates = merge.as_ref().is_some_and(|merge| merge.updates() && merge.follows_updates);
         Self {
             table: table.name.sql(),
-            columns: column_list(columns),
+            columns: column_list(&route.columns),
+            hashed: column_list(route.hashed_columns()),
             time: time.map(|(name, kind)| Time { name: name.to_owned(), kind }),
             scope,
-            format,
-            staged: !table.takes_copy,
-            followed: table.has_xmin() && !table.following_triggers.is_empty(),
+            format: route.format,
+            staged: !table.takes_copy || merge.is_some(),
+            merge,
+            followed: table.has_xmin() && (!table.following_triggers.is_empty() || follows_updates),
         }
     }
 
@@ -56,6 +68,8 @@ impl Statements {
         Self {
             table: job.target.clone(),
             columns: String::new(),
+            hashed: String::new(),
+            merge: None,
             time,
             scope: job.scope.clone(),
             format,
@@ -97,10 +111,51 @@ impl Statements {
         })
     }
 
+    /// How rows are put beside those of their key, where the load is told.
+    pub(crate) fn merge(&self) -> Option<&Merge> {
+        self.merge.as_ref()
+    }
+
+    /// Columns of each row that [`Self::merge_in`] returns.
+    pub(crate) fn returns_hashed(&self) -> bool {
+        !self.hashed.is_empty()
+    }
+
+    /// What moves rows from the stage to the table, and returns those that are stored as a binary COPY: with their hashed
+    /// columns, or one for show where there are none. `own` selects transaction ids of the job, whose rows are not updated.
+    ///
+    /// A row that is updated takes a number of the sequence [`UPDATED`], and one of the job's own a number of [`OWN`]: the
+    /// server tells of no returned row which it was, least of all on a partitioned table.
+    pub(crate) fn merge_in(&self, merge: &Merge, own: &str) -> String {
+        let Self { table, columns, .. } = self;
+        let force = if merge.overriding { " overriding system value" } else { "" };
+        let key = if merge.key.is_empty() { String::new() } else { format!(" ({})", column_list(&merge.key)) };
+        let set = |name: &String| format!("{0} = excluded.{0}", quote_identifier(name));
+        let action = if merge.updates() {
+            let set = merge.updated.iter().map(set).collect::<Vec<_>>().join(", ");
+            let updated = format!("nextval('pg_temp.{UPDATED}') > 0");
+            let counted = match merge.crosses_windows {
+                true => format!(
+                    "case when stored.xmin::text::bigint in ({own}) then nextval('pg_temp.{OWN}') < 0 else {updated} end"
+                ),
+                false => updated,
+            };
+            format!("update set {set} where {counted}")
+        } else {
+            "nothing".to_owned()
+        };
+        let returned = if self.returns_hashed() { &self.hashed } else { "true" };
+        format!(
+            "copy (insert into {table} as stored ({columns}){force} select {columns} from pg_temp.{STAGE} \
+             on conflict{key} do {action} returning {returned}) to stdout (format binary)"
+        )
+    }
+
     /// What moves rows from the stage to the table, if they go through one.
     pub(crate) fn after_copy(&self) -> Option<String> {
         let Self { table, columns, .. } = self;
-        self.staged.then(|| format!("insert into {table} ({columns}) select {columns} from pg_temp.{STAGE}"))
+        (self.staged && self.merge.is_none())
+            .then(|| format!("insert into {table} ({columns}) select {columns} from pg_temp.{STAGE}"))
     }
 
     /// Deletes rows in `window`: those that the given transactions wrote, or all within the scope.

@@ -28,7 +28,8 @@ pub struct Undone {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Busy`] if the job is being loaded; [`ErrorKind::Settings`] if its rows carry no transaction id.
+/// [`ErrorKind::Busy`] if the job is being loaded; [`ErrorKind::Settings`] if its rows carry no transaction id, or
+/// rows of others have taken some of their values.
 pub async fn undo(target: &ConnectSettings, job: &str, observer: &dyn Observer) -> Result<Undone> {
     let session = Session::open(target).await?;
     let job = ledger::find(&session, Some(job)).await?;
@@ -52,6 +53,10 @@ const LEASE: Duration = Duration::from_secs(600);
 async fn undo_windows(session: &Session, job: &JobRecord, run: &Run, observer: &dyn Observer) -> Result<Undone> {
     let statements = Statements::of_job(job);
     let windows = ledger::windows(session, job).await?;
+    let taken: u64 = windows.iter().map(|status| status.conflicts.updated).sum();
+    if taken > 0 {
+        return Err(super::updated(taken));
+    }
     let mut undone =
         Undone { job: job.name.clone(), rows: 0, rows_loaded: windows.iter().map(|status| status.rows).sum() };
     let mut dead = 0;

@@ -12,7 +12,7 @@ use super::team::Member;
 use super::window::{Attempt, attempt};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::ledger::{Claim, Counters, Reclaimed};
-use crate::model::Event;
+use crate::model::{Conflicts, Event};
 use crate::target::Session;
 
 /// What a worker did.
@@ -21,6 +21,7 @@ pub(crate) struct Work {
     pub(crate) windows: u64,
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
+    pub(crate) conflicts: Conflicts,
     pub(crate) retries: u64,
 }
 
@@ -120,8 +121,8 @@ async fn load_window(
             match reclaim(context, session, member, &claim, &mut backoff).await? {
                 Some(Reclaimed::Again(again)) => claim = again,
                 // The commit whose reply was lost had done it.
-                Some(Reclaimed::Loaded { rows, bytes }) => {
-                    let counters = Counters { rows, bytes, ..Counters::default() };
+                Some(Reclaimed::Loaded { rows, bytes, conflicts }) => {
+                    let counters = Counters { rows, bytes, conflicts, ..Counters::default() };
                     note(context, &claim, Attempt::Loaded(counters), begun, work);
                     return Ok(Done::Loaded);
                 }
@@ -170,8 +171,9 @@ fn note(context: &Context, claim: &Claim, done: Attempt, begun: Instant, work: &
             work.windows += 1;
             work.rows += counters.rows;
             work.bytes += counters.bytes;
-            let seconds = begun.elapsed().as_secs_f64();
-            context.observe(&Event::Loaded { window, rows: counters.rows, bytes: counters.bytes, seconds });
+            work.conflicts += counters.conflicts;
+            let (seconds, Counters { rows, bytes, conflicts, .. }) = (begun.elapsed().as_secs_f64(), counters);
+            context.observe(&Event::Loaded { window, rows, bytes, seconds, conflicts });
         }
         Attempt::Skipped => context.observe(&Event::Skipped { window }),
         Attempt::Released => return,

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::Conflicts;
+
 /// Something that happened during a run. With `--json` each is printed as one line.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
@@ -53,6 +55,9 @@ pub enum Event {
         rows: u64,
         /// COPY bytes in it.
         bytes: u64,
+        /// Source rows that met a row of their key.
+        #[serde(flatten)]
+        conflicts: Conflicts,
     },
     /// A window was loaded.
     Loaded {
@@ -64,6 +69,9 @@ pub enum Event {
         bytes: u64,
         /// Seconds since its claim.
         seconds: f64,
+        /// Source rows that met a row of their key.
+        #[serde(flatten)]
+        conflicts: Conflicts,
     },
     /// A window was left as it was, because it held rows (`--existing skip`).
     Skipped {
@@ -154,6 +162,9 @@ pub struct Progress {
     pub failed: u64,
     /// Rows loaded.
     pub rows: u64,
+    /// Source rows of loaded windows that met a row of their key.
+    #[serde(flatten)]
+    pub conflicts: Conflicts,
 }
 
 impl Progress {
@@ -177,6 +188,9 @@ pub struct Summary {
     pub windows: u64,
     /// Rows that this run loaded.
     pub rows: u64,
+    /// Source rows that met a row of their key in this run.
+    #[serde(flatten)]
+    pub conflicts: Conflicts,
     /// COPY bytes that this run sent.
     pub bytes: u64,
     /// Seconds that this run took.

@@ -1,6 +1,7 @@
 //! The words of the design as types; plain values that every other module speaks in.
 
 mod block;
+mod conflicts;
 pub mod datetime;
 mod event;
 mod key;
@@ -11,6 +12,7 @@ mod window;
 mod zone;
 
 pub use block::{Block, RowHash};
+pub use conflicts::Conflicts;
 pub use event::{Event, Observer, Progress, Summary};
 pub use key::{KeyKind, KeySpan, TimeKey};
 pub use object::{FileIdentity, Format, Object};

@@ -1,7 +1,7 @@
 //! What a run did, and what to run next.
 
 use super::number::{bytes, count, counted, duration, rate, rounded};
-use crate::model::Summary;
+use crate::model::{Conflicts, Summary};
 
 /// The summary as a few lines of text, the last of which says what to run next. No final line end.
 #[must_use]
@@ -10,6 +10,7 @@ pub fn summary(summary: &Summary) -> String {
     lines.extend(
         summary.frontier.as_ref().map(|frontier| format!("frontier {frontier}: everything before it is loaded")),
     );
+    lines.extend(conflicts(summary));
     lines.extend(not_loaded(summary));
     lines.push(next(summary));
     lines.join("\n")
@@ -56,6 +57,21 @@ fn job(summary: &Summary) -> String {
     }
     let text = parts.join(", ");
     if summary.rows == progress.rows { text } else { format!("{text}; {} in all", counted(progress.rows, "row")) }
+}
+
+/// What became of rows whose key was in the table, over the whole job.
+fn conflicts(summary: &Summary) -> Option<String> {
+    let (rows, Conflicts { skipped, updated }) = (summary.progress.rows, summary.progress.conflicts);
+    let parts: Vec<_> = [
+        (rows.saturating_sub(updated), "inserted"),
+        (skipped, "skipped for rows of their key"),
+        (updated, "put into rows of their key"),
+    ]
+    .into_iter()
+    .filter(|&(number, _)| number > 0)
+    .map(|(number, what)| format!("{} {what}", count(number)))
+    .collect();
+    (skipped + updated > 0).then(|| format!("rows of the job: {}", parts.join(", ")))
 }
 
 /// The source's rows that no window takes.
@@ -137,6 +153,17 @@ mod tests {
     }
 
     #[test]
+    fn rows_that_met_their_key_are_counted_by_what_became_of_them() {
+        let mut run = finished();
+        run.progress = Progress { rows: 10, conflicts: Conflicts { skipped: 3, updated: 4 }, ..run.progress };
+        let text = summary(&run);
+        assert!(
+            text.contains("rows of the job: 6 inserted, 3 skipped for rows of their key, 4 put into rows of their key"),
+            "{text}"
+        );
+    }
+
+    #[test]
     fn a_stopped_run_says_how_to_resume() {
         let progress = Progress { windows: 30, loaded: 20, rows: 900, ..Progress::default() };
         let run = Summary { progress, windows: 8, rows: 300, interrupted: true, retries: 2, ..finished() };
@@ -150,7 +177,7 @@ mod tests {
 
     #[test]
     fn failed_and_skipped_windows_are_counted_and_status_is_pointed_to() {
-        let progress = Progress { windows: 30, loaded: 28, skipped: 1, failed: 1, rows: 5 };
+        let progress = Progress { windows: 30, loaded: 28, skipped: 1, failed: 1, rows: 5, ..Progress::default() };
         let text = summary(&Summary { progress, job: "my job".to_owned(), ..finished() });
         assert!(text.contains("1 skipped because they held rows, 1 failed"), "{text}");
         assert!(text.contains("`pgbackfill status 'my job'`"), "{text}");

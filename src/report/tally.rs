@@ -66,11 +66,13 @@ impl Tally {
                 self.sample(now);
             }
             Event::Claimed { window, .. } => self.clear(window),
-            Event::Batch { window, rows, bytes } => self.batch(window, *rows, *bytes, now),
-            Event::Loaded { window, rows, bytes, .. } => {
+            Event::Batch { window, rows, bytes, conflicts } => {
+                self.batch(window, *rows + conflicts.skipped, *bytes, now);
+            }
+            Event::Loaded { window, rows, bytes, conflicts, .. } => {
                 self.clear(window);
                 self.loaded += 1;
-                self.add(*rows, *bytes, now);
+                self.add(*rows + conflicts.skipped, *bytes, now);
             }
             Event::Skipped { .. } => self.skipped += 1,
             Event::Frontier { frontier } => self.frontier = Some(frontier.clone()),
@@ -97,7 +99,7 @@ impl Tally {
         self.started.is_some() && !self.finished
     }
 
-    /// Rows loaded by this run, those of windows under way included.
+    /// Rows loaded by this run, or skipped for a row of their key; those of windows under way included.
     #[must_use]
     pub fn rows(&self) -> u64 {
         self.rows
@@ -204,6 +206,7 @@ impl Tally {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Conflicts;
 
     fn started(windows: u64, windows_before: u64, rows: u64) -> Tally {
         let mut tally = Tally::new();
@@ -212,11 +215,17 @@ mod tests {
     }
 
     fn batch(window: &str, rows: u64) -> Event {
-        Event::Batch { window: window.to_owned(), rows, bytes: rows * 100 }
+        Event::Batch { window: window.to_owned(), rows, bytes: rows * 100, conflicts: Conflicts::default() }
     }
 
     fn loaded(window: &str, rows: u64) -> Event {
-        Event::Loaded { window: window.to_owned(), rows, bytes: rows * 100, seconds: 1.0 }
+        Event::Loaded {
+            window: window.to_owned(),
+            rows,
+            bytes: rows * 100,
+            seconds: 1.0,
+            conflicts: Conflicts::default(),
+        }
     }
 
     fn retrying(window: &str) -> Event {

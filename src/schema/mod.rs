@@ -1,5 +1,6 @@
 //! Target columns and source columns, and how the one is fed from the other.
 
+mod arbiter;
 mod keys;
 mod mapping;
 mod shape;
@@ -7,6 +8,8 @@ mod sql;
 mod table;
 mod types;
 
+pub(crate) use arbiter::Merge;
+pub use arbiter::{UniqueKey, Uniqueness};
 pub use keys::{ValueFault, can_be_key, stored_keys};
 pub use mapping::{MappedColumn, Mapping, ObjectColumns};
 pub use shape::{Shape, ShapeColumn};

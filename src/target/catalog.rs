@@ -2,9 +2,11 @@
 
 mod shape;
 mod types;
+mod unique;
 
 pub(crate) use shape::shape;
 use tokio_postgres::Row;
+pub(crate) use unique::uniqueness;
 
 use super::Session;
 use crate::error::{Error, ErrorKind, Result};

@@ -17,11 +17,12 @@ mod session;
 mod settings;
 mod tls;
 mod transaction;
+pub(crate) mod tuples;
 mod waiting;
 mod writable;
 
 pub use catalog::describe;
-pub(crate) use catalog::shape;
+pub(crate) use catalog::{shape, uniqueness};
 pub use connect::ConnectSettings;
 pub(crate) use copy::CopyIn;
 pub(crate) use fault::fault;

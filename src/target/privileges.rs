@@ -10,6 +10,8 @@ pub(crate) struct Needs<'a> {
     pub(crate) table: &'a TableName,
     /// Columns that rows give a value.
     pub(crate) inserted: Vec<String>,
+    /// Columns that rows which are there take from those that are loaded.
+    pub(crate) updated: Vec<String>,
     /// Columns that a clear, a check or a verification reads; `xmin` may be one.
     pub(crate) read: Vec<String>,
     pub(crate) delete: bool,
@@ -28,9 +30,9 @@ pub(crate) struct Lacking {
 impl Needs<'_> {
     /// What of this the role lacks. Asks for rights on the ledger too, or for that to make it.
     pub(crate) async fn lacking(&self, session: &Session) -> Result<Option<Lacking>> {
-        let Self { table, inserted, read, delete, stage } = self;
+        let Self { table, inserted, updated, read, delete, stage } = self;
         let sql = include_str!("privileges/lacking.sql");
-        let rows = session.query(sql, &[&table.schema, &table.name, inserted, read, delete, stage]).await?;
+        let rows = session.query(sql, &[&table.schema, &table.name, inserted, read, delete, stage, updated]).await?;
         let Some(first) = rows.first() else { return Ok(None) };
         let privileges = rows.iter().map(|row| (row.get("privilege"), row.get("object"))).collect();
         Ok(Some(Lacking { role: first.get("role"), privileges }))
@@ -79,5 +81,5 @@ pub(crate) async fn of_hidden_table(session: &Session, name: &str) -> Result<Opt
                 where n.nspname = $1 and c.relname = $2 and a.attnum > 0 and not a.attisdropped and a.attgenerated = ''";
     let columns: Vec<String> = session.query_one(sql, &[&table.schema, &table.name]).await?.get(0);
     let (inserted, read) = (columns.clone(), columns);
-    Needs { table: &table, inserted, read, delete: true, stage: false }.lacking(session).await
+    Needs { table: &table, inserted, updated: Vec::new(), read, delete: true, stage: false }.lacking(session).await
 }

@@ -3,8 +3,6 @@
 //! The server returns rows in the very bytes that were hashed when they were sent, so one pass over a window compares every
 //! value of it. Rows of others in the same window do not matter: ours are told apart by the transactions that wrote them.
 
-mod tuples;
-
 use std::collections::HashMap;
 
 use futures_util::TryStreamExt;
@@ -14,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{self, JobRecord, WindowState, WindowStatus};
 use crate::model::{Event, Observer, RowHash, Window};
 use crate::schema::quote_identifier;
-use crate::target::{ConnectSettings, Session, xid_array};
+use crate::target::{ConnectSettings, Session, tuples, xid_array};
 
 /// What verification found.
 #[derive(Debug, Clone, Serialize)]

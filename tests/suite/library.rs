@@ -178,7 +178,7 @@ fn a_load_that_is_asked_to_stop_ends_in_good_order_and_is_resumed() {
     let mut options = Options::new("metrics")
         .with_time_column("ts")
         .with_window(WindowSize::Span(std::time::Duration::from_secs(3600)));
-    options.existing = Existing::Keep;
+    options.existing = Some(Existing::Keep);
     options.limits.workers = Some(1);
     let backfill = Backfill::new(database.settings(), Input::Files(vec![path]), options);
     let stop = Stop::new();

@@ -14,6 +14,7 @@ mod clear;
 mod cli;
 #[cfg(target_os = "linux")]
 mod client;
+mod conflicts;
 mod custom;
 mod dialects;
 mod durability;

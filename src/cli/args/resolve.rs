@@ -29,7 +29,9 @@ impl LoadArgs {
         options.from.clone_from(&job.from);
         options.until.clone_from(&job.until);
         options.window = job.window;
-        options.existing = job.existing.into();
+        options.existing = job.existing.map(Into::into);
+        options.on_conflict = job.on_conflict.into();
+        options.conflict_key.clone_from(&job.conflict_key);
         options.scope.clone_from(&job.scope);
         options.commit = job.commit.into();
         options.join = self.others.join;

@@ -39,6 +39,7 @@ fn write_line(output: &mut impl Write, event: &Event) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pgbackfill::Conflicts;
 
     struct Closing(usize);
 
@@ -56,12 +57,15 @@ mod tests {
     #[test]
     fn each_event_is_one_line_with_its_name() {
         let json = JsonLines::new(Vec::new());
-        json.observe(&Event::Batch { window: "[a, b)".into(), rows: 2, bytes: 30 });
+        json.observe(&Event::Batch { window: "[a, b)".into(), rows: 2, bytes: 30, conflicts: Conflicts::default() });
         json.observe(&Event::Warning { message: "two\nlines".into() });
         let output = json.output.into_inner().unwrap().unwrap();
         let text = String::from_utf8(output).unwrap();
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines[0], r#"{"event":"batch","window":"[a, b)","rows":2,"bytes":30}"#);
+        assert_eq!(
+            lines[0],
+            r#"{"event":"batch","window":"[a, b)","rows":2,"bytes":30,"rows_skipped":0,"rows_updated":0}"#
+        );
         assert_eq!(lines[1], r#"{"event":"warning","message":"two\nlines"}"#);
         assert_eq!(lines.len(), 2);
     }

@@ -75,6 +75,7 @@ fn milestone(event: &Event) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pgbackfill::Conflicts;
 
     fn written(lines: &Lines<Vec<u8>>) -> String {
         String::from_utf8(lines.inner().output.clone()).unwrap()
@@ -87,7 +88,7 @@ mod tests {
         lines.observe(&Event::Preparing { step: "profiling 2 objects".into() });
         lines.observe(&Event::Planned { job: "j".into(), windows: 2, rows: 1_000, bytes: 5_000 });
         lines.observe(&Event::Started { job: "j".into(), windows: 2, windows_before: 0, rows: 1_000, workers: 1 });
-        lines.observe(&Event::Batch { window: "w".into(), rows: 400, bytes: 100 });
+        lines.observe(&Event::Batch { window: "w".into(), rows: 400, bytes: 100, conflicts: Conflicts::default() });
         lines.write_progress();
         lines.observe(&Event::Finished(pgbackfill::Summary::default()));
         lines.write_progress();

@@ -126,6 +126,7 @@ pub(super) fn message(event: &Event) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pgbackfill::Conflicts;
 
     #[test]
     fn options_come_before_the_terminal() {
@@ -141,7 +142,10 @@ mod tests {
         let claimed = |cleared| Event::Claimed { window: "[a, b)".into(), attempt: 1, cleared };
         assert_eq!(message(&claimed(0)), None);
         assert_eq!(message(&claimed(1200)).unwrap(), "window [a, b): deleted 1,200 rows before loading it");
-        assert_eq!(message(&Event::Batch { window: "w".into(), rows: 1, bytes: 1 }), None);
+        assert_eq!(
+            message(&Event::Batch { window: "w".into(), rows: 1, bytes: 1, conflicts: Conflicts::default() }),
+            None
+        );
         assert_eq!(message(&Event::Warning { message: "no index".into() }).unwrap(), "warning: no index");
     }
 

@@ -10,4 +10,5 @@ update pgbackfill.windows w
    set attempt = w.attempt + case when former.state in ('loaded', 'skipped') then 0 else 1 end
   from former
  where w.job_id = $1 and w.number = former.number
-returning w.number, w.lower, w.upper, w.attempt, w.admitted, w.rows, w.bytes, former.state as former_state
+returning w.number, w.lower, w.upper, w.attempt, w.admitted, w.rows, w.bytes, w.rows_skipped, w.rows_updated,
+          former.state as former_state

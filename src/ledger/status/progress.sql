@@ -2,6 +2,8 @@ select count(*) as windows,
        count(*) filter (where state = 'loaded') as loaded,
        count(*) filter (where state = 'skipped') as skipped,
        count(*) filter (where state = 'failed') as failed,
-       coalesce(sum(rows) filter (where state = 'loaded'), 0)::bigint as rows
+       coalesce(sum(rows) filter (where state = 'loaded'), 0)::bigint as rows,
+       coalesce(sum(rows_skipped) filter (where state = 'loaded'), 0)::bigint as rows_skipped,
+       coalesce(sum(rows_updated) filter (where state = 'loaded'), 0)::bigint as rows_updated
   from pgbackfill.windows
  where job_id = $1

@@ -2,6 +2,7 @@
 -- row of another cluster, into which table and ledger were restored.
 select coalesce(array_agg(xid::text), '{}') as xids,
        coalesce(sum(rows), 0)::bigint as rows,
+       coalesce(sum(rows_updated), 0)::bigint as rows_updated,
        coalesce(pg_snapshot_xmax(pg_current_snapshot())::text::numeric - min(xid::text::numeric) > 2147483647, false) as too_old,
        count(*) > 0 and exists (select
                                   from pgbackfill.jobs

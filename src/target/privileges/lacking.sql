@@ -1,5 +1,6 @@
 -- What the role lacks: a line for each privilege, with the statement that grants it. $1 and $2 name the table, $3 holds the
--- columns that are inserted into, $4 those that are read back, $5 asks for delete and $6 for temporary tables.
+-- columns that are inserted into, $4 those that are read back, $5 asks for delete and $6 for temporary tables,
+-- $7 holds the columns that are updated.
 with target as (
   select c.oid, n.oid as schema, n.nspname, format('%I.%I', n.nspname, c.relname) as name
     from pg_class c
@@ -16,7 +17,7 @@ columns as (
   select t.name, wanted.privilege, count(*) = cardinality(wanted.columns) as lacks_all,
          string_agg(quote_ident(a.attname), ', ' order by a.attnum) as list
     from target t
-   cross join (values (1, 'insert', $3::text[]), (2, 'select', $4::text[])) wanted (place, privilege, columns)
+   cross join (values (1, 'insert', $3::text[]), (2, 'select', $4::text[]), (3, 'update', $7::text[])) wanted (place, privilege, columns)
     join pg_attribute a on a.attrelid = t.oid and a.attname = any (wanted.columns) and not a.attisdropped
    where not has_column_privilege(t.oid, a.attnum, wanted.privilege)
    group by t.name, wanted.place, wanted.privilege, wanted.columns

@@ -7,7 +7,7 @@ const HEADER_BYTES: usize = 19;
 
 /// Where in the stream the reader is.
 #[derive(Debug, Default)]
-pub(super) struct Reader {
+pub(crate) struct Reader {
     header_read: bool,
     trailer_read: bool,
 }
@@ -18,7 +18,7 @@ impl Reader {
     /// # Errors
     ///
     /// [`ErrorKind::Target`] if the bytes are no whole rows; the server sends whole rows in each message.
-    pub(super) fn read(&mut self, message: &[u8], take: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+    pub(crate) fn read(&mut self, message: &[u8], take: &mut impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let mut rest = message;
         if !self.header_read {
             if !rest.starts_with(b"PGCOPY\n\xff\r\n\0") || rest.len() < HEADER_BYTES {
@@ -44,7 +44,7 @@ impl Reader {
     /// # Errors
     ///
     /// [`ErrorKind::Target`] if the stream ended before its trailer.
-    pub(super) fn finish(&self) -> Result<()> {
+    pub(crate) fn finish(&self) -> Result<()> {
         if self.trailer_read { Ok(()) } else { Err(malformed()) }
     }
 }
@@ -61,7 +61,7 @@ fn fields_length(bytes: &[u8], count: i16) -> Result<usize> {
 }
 
 /// Takes a leading transaction id off the fields of a row.
-pub(super) fn split_xid(fields: &[u8]) -> Result<(u32, &[u8])> {
+pub(crate) fn split_xid(fields: &[u8]) -> Result<(u32, &[u8])> {
     if i32::from_be_bytes(chunk(fields, 0)?) != 4 {
         return Err(malformed());
     }
