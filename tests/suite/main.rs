@@ -23,6 +23,7 @@ mod existing_matrix;
 mod failpoints;
 mod faults;
 mod frozen;
+mod fuzz;
 mod hazards;
 mod kill;
 mod ledger;

@@ -15,6 +15,7 @@ use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder
 use parquet::errors::ParquetError;
 
 use super::Metadata;
+use super::guard::guarded;
 use super::int96::NanosCheck;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Decode, Step};
@@ -140,19 +141,21 @@ impl ParquetDecoder {
     }
 
     fn decoder(&self, reader: &ArrowReaderMetadata, index: usize, positions: &[usize]) -> Result<ParquetPushDecoder> {
-        ParquetPushDecoderBuilder::new_with_metadata(reader.clone())
+        let builder = ParquetPushDecoderBuilder::new_with_metadata(reader.clone())
             .with_row_groups(vec![index])
             .with_projection(self.metadata.mask(positions))
-            .with_batch_size(self.rows_per_batch)
-            .build()
-            .map_err(|error| self.undecodable(index, error))
+            .with_batch_size(self.rows_per_batch);
+        guarded(|| builder.build()).map_err(|error| self.undecodable(index, error))
     }
 
     /// The batch as rows of the piece.
     fn rows(&self, current: &mut Current, batch: &RecordBatch) -> Result<Rows> {
         let first_record = self.metadata.first_record(current.index) + current.rows;
         if let Some(check) = &mut current.check {
-            check.check(batch, first_record).map_err(|error| error.at_object(&*self.object))?;
+            check.check(batch, first_record).map_err(|error| match error.kind() {
+                ErrorKind::Source => self.undecodable(current.index, error),
+                _ => error.at_object(&*self.object),
+            })?;
         }
         current.rows += batch.num_rows() as u64; // usize has at most 64 bits
         if current.rows > self.metadata.rows_of(current.index) {
@@ -189,7 +192,7 @@ impl Decode for ParquetDecoder {
                     None => return Ok(Step::Done),
                 },
             };
-            let decoded = current.decoder.try_decode();
+            let decoded = guarded(|| current.decoder.try_decode());
             let step = match decoded.map_err(|error| self.undecodable(current.index, error))? {
                 DecodeResult::NeedsData(ranges) => Step::Need(ranges),
                 DecodeResult::Data(batch) => Step::Rows(self.rows(&mut current, &batch)?),

@@ -8,6 +8,7 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataPushDecoder};
 
 use super::Metadata;
+use super::guard::guarded;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Object;
 
@@ -74,7 +75,7 @@ impl Footer {
             let tail = self.object.bytes.saturating_sub(TAIL_BYTES)..self.object.bytes;
             return Ok(FooterStep::Need(vec![tail]));
         }
-        match self.decoder.try_decode().map_err(corrupt)? {
+        match guarded(|| self.decoder.try_decode()).map_err(corrupt)? {
             DecodeResult::NeedsData(ranges) => Ok(FooterStep::Need(ranges)),
             DecodeResult::Data(metadata) => Metadata::try_new(metadata, &self.object).map(FooterStep::Ready),
             DecodeResult::Finished => Err(Error::new(ErrorKind::Internal, "the footer was read twice")),

@@ -15,6 +15,7 @@ use parquet::DecodeResult;
 use parquet::arrow::push_decoder::ParquetPushDecoder;
 use parquet::errors::ParquetError;
 
+use super::guard::guarded;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Decodes the INT96 columns of a row group in nanoseconds, in step with the decoder that yields the rows.
@@ -34,7 +35,7 @@ impl NanosCheck {
 
     /// Checks the next batch, of which row 0 is record `first_record`.
     pub(super) fn check(&mut self, in_micros: &RecordBatch, first_record: u64) -> Result<()> {
-        let in_nanos = match self.0.try_decode() {
+        let in_nanos = match guarded(|| self.0.try_decode()) {
             Ok(DecodeResult::Data(batch)) if batch.num_rows() == in_micros.num_rows() => batch,
             Ok(_) => {
                 return Err(Error::new(ErrorKind::Source, "INT96 columns have other rows when they are read again"));

@@ -15,6 +15,7 @@ use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMeta
 use parquet::schema::types::SchemaDescriptor;
 
 use super::Projection;
+use super::guard::guarded;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Object;
 
@@ -48,13 +49,11 @@ impl Metadata {
     pub(super) fn try_new(metadata: ParquetMetaData, object: &Object) -> Result<Self> {
         let first_records = check_row_groups(metadata.row_groups(), object.bytes)?;
         let metadata = Arc::new(metadata);
-        let inferred =
-            ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new()).map_err(unread)?;
+        let inferred = read_metadata(&metadata, ArrowReaderOptions::new())?;
         check_names(inferred.schema())?;
         let read_as = |int96: TimeUnit| {
             let wanted = decoded_schema(inferred.schema(), inferred.parquet_schema(), int96);
-            ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new().with_schema(wanted))
-                .map_err(unread)
+            read_metadata(&metadata, ArrowReaderOptions::new().with_schema(wanted))
         };
         let has_int96 = (0..inferred.schema().fields().len()).any(|root| has_int96(inferred.parquet_schema(), root));
         Ok(Self {
@@ -211,6 +210,10 @@ fn check_names(schema: &Schema) -> Result<()> {
             .with_hint("columns are matched by name; write the file with distinct names")),
         None => Ok(()),
     }
+}
+
+fn read_metadata(metadata: &Arc<ParquetMetaData>, options: ArrowReaderOptions) -> Result<ArrowReaderMetadata> {
+    guarded(|| ArrowReaderMetadata::try_new(Arc::clone(metadata), options)).map_err(unread)
 }
 
 fn unread(error: parquet::errors::ParquetError) -> Error {

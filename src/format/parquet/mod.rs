@@ -6,6 +6,7 @@
 
 mod decode;
 mod footer;
+mod guard;
 mod int96;
 mod metadata;
 mod statistics;

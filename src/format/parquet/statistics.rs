@@ -12,6 +12,7 @@ use parquet::arrow::arrow_reader::statistics::StatisticsConverter;
 use parquet::basic::{ColumnOrder, SortOrder, Type as PhysicalType};
 use parquet::file::metadata::RowGroupMetaData;
 
+use super::guard::guarded;
 use super::{Metadata, Projection};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{KeyKind, KeySpan, TimeKey, Zone};
@@ -49,8 +50,8 @@ pub fn key_spans(metadata: &Metadata, key_column: &str, kind: KeyKind, zone: &Zo
     let Some(column) = Column::sound(metadata, &converter) else {
         return Ok(vec![RowGroupKeys::Unknown; row_groups.len()]);
     };
-    let mins = converter.row_group_mins(row_groups).map_err(unread)?;
-    let maxes = converter.row_group_maxes(row_groups).map_err(unread)?;
+    let mins = guarded(|| converter.row_group_mins(row_groups)).map_err(unread)?;
+    let maxes = guarded(|| converter.row_group_maxes(row_groups)).map_err(unread)?;
     let keys = |index: usize| {
         let (rows, nulls) = (metadata.rows_of(index), column.nulls(&row_groups[index])?);
         let (min, max) = (mins.slice(index, 1), maxes.slice(index, 1));
