@@ -39,7 +39,7 @@ pub use load::{
     Backfill, Input, InspectedObject, InspectedTime, Inspection, PlannedColumn, Proposal, ProposedWindow, Stop, Undone,
     inspect, undo,
 };
-pub use model::{Conflicts, Event, Observer, Progress, Summary, Zone};
+pub use model::{Conflicts, Event, Mended, Observer, Progress, Ragged, RepeatedHeader, StrayQuotes, Summary, Zone};
 pub use options::{
     Bound, Commit, CsvOptions, EmptyFields, Existing, Limits, MappingRules, OnConflict, Options, WindowSize,
 };

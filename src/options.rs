@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::Zone;
+use crate::model::{Ragged, RepeatedHeader, StrayQuotes, Zone};
 
 /// What is to be loaded into which table, and how.
 ///
@@ -136,6 +136,16 @@ pub struct CsvOptions {
     pub columns: Option<Vec<String>>,
     /// Lines to skip before the header.
     pub skip_lines: u64,
+    /// Lines at the end of each object that are left out.
+    pub footer_lines: u64,
+    /// What becomes of records that have more or fewer fields than the object has columns.
+    pub ragged: Ragged,
+    /// Whether spaces and tabs around fields, outside quotes, are no part of them.
+    pub trim: bool,
+    /// What quotes are that stand elsewhere than around a field.
+    pub stray_quotes: StrayQuotes,
+    /// What becomes of records that are the header once more.
+    pub repeated_header: RepeatedHeader,
     /// The longest record in bytes; a longer one is an error.
     pub record_bytes_max: u64,
 }
@@ -256,6 +266,11 @@ impl Default for CsvOptions {
             empty_fields: EmptyFields::default(),
             columns: None,
             skip_lines: 0,
+            footer_lines: 0,
+            ragged: Ragged::default(),
+            trim: false,
+            stray_quotes: StrayQuotes::default(),
+            repeated_header: RepeatedHeader::default(),
             record_bytes_max: 64 << 20,
         }
     }

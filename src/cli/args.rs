@@ -243,6 +243,29 @@ pub(crate) struct SourceOptions {
     /// The longest record of CSV; a longer one is an error
     #[arg(long, value_name = "SIZE", default_value = "64MiB", env = "PGBACKFILL_RECORD_BYTES", value_parser = read::bytes)]
     pub(crate) record_bytes: u64,
+    #[command(flatten)]
+    pub(crate) mending: MendingOptions,
+}
+
+/// How CSV is served that is not as it should be.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Mending CSV")]
+pub(crate) struct MendingOptions {
+    /// Lines at the end that are left out
+    #[arg(long, value_name = "N", default_value_t = 0, env = "PGBACKFILL_FOOTER_LINES")]
+    pub(crate) footer_lines: u64,
+    /// Serve records with another number of fields: fill up with nulls, leave surplus fields out, or both
+    #[arg(long, value_enum, value_delimiter = ',', env = "PGBACKFILL_RAGGED")]
+    pub(crate) ragged: Vec<RaggedArg>,
+    /// Spaces and tabs around fields, outside quotes, are no part of them
+    #[arg(long, env = "PGBACKFILL_TRIM", value_parser = read::switch())]
+    pub(crate) trim: bool,
+    /// What quotes within fields are
+    #[arg(long, value_enum, default_value = "toggle", env = "PGBACKFILL_STRAY_QUOTES")]
+    pub(crate) stray_quotes: StrayQuotesArg,
+    /// What records are that repeat the header
+    #[arg(long, value_enum, default_value = "data", env = "PGBACKFILL_REPEATED_HEADER")]
+    pub(crate) repeated_header: RepeatedHeaderArg,
 }
 
 /// What a run may use.
@@ -298,6 +321,30 @@ pub(crate) enum ExistingArg {
     /// Leave them, and load beside them
     Keep,
     /// Leave them, and do not load the window
+    Skip,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RaggedArg {
+    /// Fields that are missing at the end are null
+    Pad,
+    /// Fields past the last column are left out
+    Trim,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum StrayQuotesArg {
+    /// The beginning or end of what is quoted, as COPY has it
+    Toggle,
+    /// Plain text, but at the start of a field and before the delimiter or line end that ends it
+    Keep,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum RepeatedHeaderArg {
+    /// Data like any other
+    Data,
+    /// Skipped, and counted
     Skip,
 }
 

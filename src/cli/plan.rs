@@ -1,6 +1,6 @@
 //! `pgbackfill plan`: what load would do, for a person to read.
 
-use pgbackfill::report::{bytes, count, counted};
+use pgbackfill::report::{self, bytes, count, counted};
 use pgbackfill::{Backfill, Event, Proposal};
 
 use super::args::{Common, PlanArgs};
@@ -48,6 +48,9 @@ fn print(plan: &Proposal, windows_shown: usize) {
     ];
     for (rows, what) in outside.into_iter().filter(|(rows, _)| *rows > 0) {
         line(&format!("         {} rows {what} are not loaded", count(rows)));
+    }
+    if let Some(what) = report::mended(&plan.mended) {
+        line(&format!("mended   {what}"));
     }
     line(&format!(
         "target   {} by COPY {}, one transaction a {}, {}",

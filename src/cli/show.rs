@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pgbackfill::report::{bytes, count, counted};
+use pgbackfill::report::{self, bytes, count, counted};
 use pgbackfill::{Event, Inspection, JobStatus, Verification};
 
 use super::args::{Common, InitArgs, InspectArgs, JobArgs, StatusArgs, UndoArgs};
@@ -35,6 +35,9 @@ fn print_inspection(found: &Inspection) {
     let all: u64 = found.objects.iter().map(|object| object.bytes).sum();
     let objects = found.objects.len() as u64; // usize has at most 64 bits
     line(&format!("  {}, {}, {}", counted(objects, "object"), bytes(all), counted(found.rows, "row")));
+    if let Some(what) = report::mended(&found.mended) {
+        line(&format!("  mended: {what}"));
+    }
     for layout in &found.layouts {
         line("");
         let mut table = Table::new(&["column", "type"]);

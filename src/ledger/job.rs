@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Run;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{KeyKind, Object, SourceRows, Window};
+use crate::model::{KeyKind, Mended, Object, SourceRows, Window};
 use crate::target::Session;
 
 /// A job as the ledger holds it.
@@ -30,6 +30,8 @@ pub(crate) struct JobRecord {
     /// First key of the range, and first key after it, as they were resolved at the first run.
     pub(crate) range: (Option<i64>, Option<i64>),
     pub(crate) rows: SourceRows,
+    /// What was mended in the source.
+    pub(crate) mended: Mended,
     /// Where windows may begin and end, as it was drawn at the first run; null without a time column.
     pub(crate) grid: Value,
     /// The table as it was when the job began.
@@ -120,6 +122,7 @@ impl NewJob<'_> {
                     &count(record.rows.unkeyed),
                     &record.grid.to_string(),
                     &record.shape.to_string(),
+                    &mended(record.mended),
                 ],
             )
             .await?;
@@ -182,6 +185,7 @@ fn read(row: &tokio_postgres::Row) -> Result<JobRecord> {
         settings: json("settings")?,
         grid: json("grid")?,
         shape: json("shape")?,
+        mended: serde_json::from_value(json("mended")?).unwrap_or_default(),
         range: (row.get("range_from"), row.get("range_until")),
         rows: SourceRows {
             all: unsigned(row.get("source_rows")),
@@ -191,6 +195,11 @@ fn read(row: &tokio_postgres::Row) -> Result<JobRecord> {
         },
         name,
     })
+}
+
+/// What was mended, as the ledger keeps it.
+fn mended(mended: Mended) -> String {
+    serde_json::to_string(&mended).expect("counts are JSON")
 }
 
 /// Holds a window's row until the end of the transaction: a commit that is under way is waited for.

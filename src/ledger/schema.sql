@@ -43,6 +43,7 @@ create table if not exists pgbackfill.jobs (
   rows_before   bigint not null,             -- source rows before the range
   rows_after    bigint not null,             -- source rows at or after the completion point
   rows_unkeyed  bigint not null,             -- source rows whose time is null or infinite
+  mended        jsonb not null,              -- what was mended in delimited text, and how often
   created_at    timestamptz not null default now(),
   -- whose transaction ids those of the batches are: after a dump and restore they are nobody's
   cluster       bigint not null default (pg_control_system()).system_identifier

@@ -40,6 +40,7 @@ pub(super) async fn accept(
 ) -> Result<JobRecord> {
     check_columns(&job, prepared)?;
     job.rows = prepared.profile.rows;
+    job.mended = prepared.profile.mended;
     let session = &prepared.session;
     let message = session.transact(Durability::Synchronous, Box::pin(replan(&job, prepared, run, options))).await?;
     observer.observe(&Event::Warning { message });

@@ -180,6 +180,7 @@ fn record(prepared: &Prepared, options: &Options) -> JobRecord {
         settings: prepared.settings.clone(),
         range: (prepared.range.from.map(|key| key.0), prepared.range.until.map(|key| key.0)),
         rows: prepared.profile.rows,
+        mended: prepared.profile.mended,
         grid: settings::grid(prepared.grid.as_ref()),
         shape: serde_json::json!(prepared.table.shape),
     }

@@ -66,6 +66,7 @@ pub(super) fn finish(
         rows_before_range: job.rows.before,
         rows_after_range: job.rows.after,
         rows_unkeyed: job.rows.unkeyed,
+        mended: job.mended,
         frontier: status.frontier,
         interrupted: interrupted && !status.progress.is_complete(),
     };

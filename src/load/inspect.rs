@@ -8,7 +8,7 @@ use super::layout::Layout;
 use super::profile::Profiler;
 use super::supply::{Input, Listing};
 use crate::error::Result;
-use crate::model::{KeyKind, KeySpan};
+use crate::model::{KeyKind, KeySpan, Mended};
 use crate::options::Options;
 use crate::plan::Range;
 use crate::pool::{ByteLimit, CpuPool};
@@ -25,6 +25,8 @@ pub struct Inspection {
     pub path_columns: Vec<String>,
     /// Rows in all.
     pub rows: u64,
+    /// What is mended in delimited text.
+    pub mended: Mended,
     /// Oldest and newest time, and whether rows are in its order, where a time column was named.
     pub time: Option<InspectedTime>,
 }
@@ -90,6 +92,7 @@ pub async fn inspect(input: impl Into<Input>, options: &Options) -> Result<Inspe
         layouts: columns.iter().map(|columns| columns.columns.iter().map(named).collect()).collect(),
         path_columns: columns.first().map(|columns| columns.path_columns.clone()).unwrap_or_default(),
         rows: profile.rows.all,
+        mended: profile.mended,
         time: time_column.zip(span).map(|(column, span)| InspectedTime {
             column: column.to_owned(),
             oldest: kind.short(span.min),

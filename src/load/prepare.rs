@@ -17,7 +17,7 @@ use crate::encode::CopyFormat;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::JobRecord;
 use crate::model::datetime::MICROS_PER_DAY;
-use crate::model::{Event, KeyKind, KeySpan, Observer, TimeKey, Zone};
+use crate::model::{Event, KeyKind, KeySpan, Mended, Observer, TimeKey, Zone};
 use crate::options::{Bound, Commit, OnConflict, Options, WindowSize};
 use crate::plan::{Grid, Plan, Range};
 use crate::pool::{ByteLimit, CpuPool};
@@ -72,6 +72,7 @@ pub(crate) enum Purpose<'a> {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ProfileFacts {
     pub(crate) rows: crate::model::SourceRows,
+    pub(crate) mended: Mended,
     pub(crate) ascending: bool,
     pub(crate) span: Option<KeySpan>,
 }
@@ -310,7 +311,7 @@ fn draw(
     profile: Profile,
 ) -> Result<(ProfileFacts, Option<Grid>, Plan)> {
     let span = profile.pieces.iter().filter_map(|piece| piece.keys).reduce(KeySpan::union);
-    let facts = ProfileFacts { rows: profile.rows, ascending: profile.ascending, span };
+    let facts = ProfileFacts { rows: profile.rows, mended: profile.mended, ascending: profile.ascending, span };
     let Some(kind) = kind else {
         return Ok((facts, None, Plan::over_pieces(profile.pieces)));
     };

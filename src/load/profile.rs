@@ -12,7 +12,7 @@ use super::supply::{DetailKind, Supply, bytes_in_memory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::csv::{self, Dialect, PieceProfile, Seams};
 use crate::format::parquet::{Metadata, RowGroupKeys, key_spans};
-use crate::model::{Extent, KeyKind, KeySpan, Piece, Rows, SourceRows, TimeKey, Zone};
+use crate::model::{Extent, KeyKind, KeySpan, Mended, Piece, Rows, SourceRows, TimeKey, Zone};
 use crate::plan::Range;
 use crate::pool::{ByteLimit, CpuPool};
 
@@ -23,6 +23,7 @@ pub(crate) struct Profile {
     pub(crate) rows: SourceRows,
     /// Whether the rows of every object, and the objects in the order of their names, ascend in time.
     pub(crate) ascending: bool,
+    pub(crate) mended: Mended,
 }
 
 /// What profiling needs.
@@ -47,6 +48,19 @@ const ROW_GROUP_BYTES: u64 = 4 << 20;
 /// One piece, with its rows by where they fall.
 type Found = (Piece, SourceRows, bool);
 
+/// The pieces of an object, and what was mended in it.
+#[derive(Default)]
+struct Pieces {
+    found: Vec<Found>,
+    mended: Mended,
+}
+
+impl From<Vec<Found>> for Pieces {
+    fn from(found: Vec<Found>) -> Self {
+        Self { found, mended: Mended::default() }
+    }
+}
+
 impl Profiler<'_> {
     /// Profiles every object.
     ///
@@ -61,7 +75,8 @@ impl Profiler<'_> {
         // Small objects are profiled side by side; the parts of a large one are too.
         let mut found = stream::iter(objects).map(|object| self.object(object)).buffered(self.at_once);
         while let Some(pieces) = found.try_next().await? {
-            for (piece, rows, ascending) in pieces {
+            profile.mended += pieces.mended;
+            for (piece, rows, ascending) in pieces.found {
                 profile.rows += rows;
                 if let Some(keys) = piece.keys {
                     profile.ascending &= ascending && newest.is_none_or(|newest| newest <= keys.min);
@@ -76,39 +91,41 @@ impl Profiler<'_> {
         Ok(profile)
     }
 
-    async fn object(&self, object: u32) -> Result<Vec<Found>> {
+    async fn object(&self, object: u32) -> Result<Pieces> {
         let position = object as usize; // usize has at least 32 bits
         match self.supply.detail(position) {
-            DetailKind::Empty => Ok(Vec::new()),
-            DetailKind::Custom => self.custom(object).await.map(|found| vec![found]),
-            DetailKind::Parquet(metadata) => self.parquet(object, metadata).await,
-            DetailKind::Csv { dialect, names, body } => {
-                let extents = self.seams(object, dialect, *body).await?;
-                self.csv(object, dialect, names, extents).await
+            DetailKind::Empty => Ok(Pieces::default()),
+            DetailKind::Custom => self.custom(object).await.map(|found| Pieces::from(vec![found])),
+            DetailKind::Parquet(metadata) => self.parquet(object, metadata).await.map(Pieces::from),
+            DetailKind::Csv { dialect, names, body, footer_lines } => {
+                let extents = self.seams(object, dialect, body.clone()).await?;
+                let mut pieces = self.csv(object, dialect, names, extents).await?;
+                pieces.mended.footer_lines += footer_lines;
+                Ok(pieces)
             }
         }
     }
 
     /// Where the pieces of a CSV object begin and end.
-    async fn seams(&self, object: u32, dialect: &Arc<Dialect>, body: u64) -> Result<Vec<Bytes<u64>>> {
-        let held = &self.supply.objects[object as usize]; // usize has at least 32 bits
-        if (1..=CHUNK_BYTES).contains(&held.bytes.saturating_sub(body)) {
+    async fn seams(&self, object: u32, dialect: &Arc<Dialect>, body: Bytes<u64>) -> Result<Vec<Bytes<u64>>> {
+        if (1..=CHUNK_BYTES).contains(&body.end.saturating_sub(body.start)) {
             // One chunk is one piece: there is no seam to look for, and a small object is read once less.
-            return Ok(std::iter::once(body..held.bytes).collect());
+            return Ok(std::iter::once(body).collect());
         }
-        let chunks = (body..held.bytes).step_by(usize::try_from(CHUNK_BYTES).unwrap_or(usize::MAX));
+        let chunks = body.clone().step_by(usize::try_from(CHUNK_BYTES).unwrap_or(usize::MAX));
         let survey = |start: u64| async move {
-            let end = (start + CHUNK_BYTES).min(held.bytes);
+            let end = (start + CHUNK_BYTES).min(body.end);
             let _permit = self.memory.take(end - start).await;
             let chunk = self.supply.fetch_one(object, start..end).await?;
             let dialect = Arc::clone(dialect);
             self.pool.run(move || Ok(csv::survey(&chunk, &dialect))).await
         };
         let mut surveys = stream::iter(chunks).map(survey).buffered(self.at_once);
-        let mut seams = Seams::new(body, dialect);
+        let mut seams = Seams::new(body.start, dialect);
         let mut pieces = Vec::new();
         while let Some(survey) = surveys.try_next().await? {
-            pieces.extend(seams.push(&survey).map_err(|error| error.at_object(held.uri.clone()))?);
+            let uri = &self.supply.objects[object as usize].uri; // usize has at least 32 bits
+            pieces.extend(seams.push(&survey).map_err(|error| error.at_object(uri.clone()))?);
         }
         pieces.extend(seams.finish());
         Ok(pieces)
@@ -120,7 +137,7 @@ impl Profiler<'_> {
         dialect: &Arc<Dialect>,
         names: &[String],
         extents: Vec<Bytes<u64>>,
-    ) -> Result<Vec<Found>> {
+    ) -> Result<Pieces> {
         let layout = self.supply.layout(object as usize); // usize has at least 32 bits
         let key = csv_key(layout, names);
         let profiles = stream::iter(extents.into_iter().map(|extent| {
@@ -128,13 +145,14 @@ impl Profiler<'_> {
             async move { (extent.clone(), self.csv_piece(object, dialect, names.len(), key, extent).await) }
         }));
         let mut profiles = profiles.buffered(self.at_once);
-        let (mut found, mut next_record) = (Vec::new(), 1);
+        let (mut pieces, mut next_record) = (Pieces::default(), 1);
         while let Some((extent, profiled)) = profiles.next().await {
             let piece = profiled.map_err(|error| csv::renumber(error, next_record))?;
-            found.push(csv_found(object, &extent, next_record, &piece));
+            pieces.found.push(csv_found(object, &extent, next_record, &piece));
+            pieces.mended += piece.mended;
             next_record += piece.rows;
         }
-        Ok(found)
+        Ok(pieces)
     }
 
     async fn csv_piece(

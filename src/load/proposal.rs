@@ -6,6 +6,7 @@ use super::Backfill;
 use super::prepare::Prepared;
 use crate::encode::CopyFormat;
 use crate::error::Result;
+use crate::model::Mended;
 use crate::options::Commit;
 use crate::schema::Merge;
 
@@ -33,6 +34,8 @@ pub struct Proposal {
     pub rows_after_range: u64,
     /// Rows whose time is null or infinite.
     pub rows_unkeyed: u64,
+    /// What is mended in delimited text.
+    pub mended: Mended,
     /// Oldest and newest time in the source.
     pub span: Option<(String, String)>,
     /// Whether the source is in order of time, as far as its statistics tell.
@@ -102,6 +105,7 @@ pub(super) async fn of(backfill: &Backfill, prepared: &Prepared) -> Result<Propo
         rows_before_range: profile.rows.before,
         rows_after_range: profile.rows.after,
         rows_unkeyed: profile.rows.unkeyed,
+        mended: profile.mended,
         span: kind.zip(profile.span).map(|(kind, span)| (kind.short(span.min), kind.short(span.max))),
         ascending: profile.ascending,
         spooled: prepared.spools(),

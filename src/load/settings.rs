@@ -5,7 +5,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::supply::Input;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{KeyKind, Object, Piece};
+use crate::model::{KeyKind, Object, Piece, Ragged, RepeatedHeader, StrayQuotes};
 use crate::options::{Commit, EmptyFields, Existing, OnConflict, Options, WindowSize};
 use crate::plan::Grid;
 use crate::schema::TableName;
@@ -50,6 +50,11 @@ pub(crate) fn of(options: &Options, input: &Input, table: &TableName) -> Value {
         "comment": byte(csv.comment),
         "columns": csv.columns,
         "skip-lines": csv.skip_lines,
+        "footer-lines": (csv.footer_lines > 0).then_some(csv.footer_lines),
+        "ragged": ragged(csv.ragged),
+        "trim": csv.trim.then_some(true),
+        "stray-quotes": (csv.stray_quotes == StrayQuotes::Keep).then_some("keep"),
+        "repeated-header": (csv.repeated_header == RepeatedHeader::Skip).then_some("skip"),
         "timezone": options.zone.to_string(),
     })
 }
@@ -59,6 +64,12 @@ fn sources(input: &Input) -> Vec<String> {
         Input::Files(patterns) => patterns.clone(),
         Input::Custom(custom) => vec![custom.name().to_owned()],
     }
+}
+
+fn ragged(ragged: Ragged) -> Option<Vec<&'static str>> {
+    let mended: Vec<_> =
+        [(ragged.pad, "pad"), (ragged.trim, "trim")].into_iter().filter(|(on, _)| *on).map(|(_, name)| name).collect();
+    (!mended.is_empty()).then_some(mended)
 }
 
 fn window(size: WindowSize) -> String {

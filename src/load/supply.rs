@@ -59,11 +59,13 @@ pub(crate) struct Detail {
 }
 
 pub(crate) enum DetailKind {
-    /// The dialect as it holds for the object, its column names, and the offset of its first record.
+    /// The dialect as it holds for the object, its column names, where its records stand, and how many lines were left out
+    /// behind them.
     Csv {
         dialect: Arc<Dialect>,
         names: Arc<[String]>,
-        body: u64,
+        body: Range<u64>,
+        footer_lines: u64,
     },
     Parquet(Metadata),
     Custom,
@@ -160,9 +162,11 @@ async fn open_file(
     if header.columns == 0 {
         return Ok((DetailKind::Empty, describe(Vec::new())));
     }
+    let (end, footer_lines) = read_end(reader, object, &header).await?;
     let names: Arc<[String]> = options.columns.clone().unwrap_or(header.names).into();
     let columns = names.iter().map(|name| (name.clone(), DataType::Utf8)).collect();
-    Ok((DetailKind::Csv { dialect: header.dialect, names, body: header.body }, describe(columns)))
+    let body = header.body..end;
+    Ok((DetailKind::Csv { dialect: header.dialect, names, body, footer_lines }, describe(columns)))
 }
 
 fn dialect(options: &CsvOptions) -> Result<Dialect> {
@@ -179,6 +183,11 @@ fn dialect(options: &CsvOptions) -> Result<Dialect> {
         quoted_empty_is_null: options.empty_fields == EmptyFields::Null,
         has_header: options.columns.is_none(),
         skip_lines: options.skip_lines,
+        footer_lines: options.footer_lines,
+        ragged: options.ragged,
+        trim: options.trim,
+        stray_quotes: options.stray_quotes,
+        repeated_header: options.repeated_header,
         record_bytes_max: options.record_bytes_max,
         ..Dialect::default()
     };
@@ -206,6 +215,28 @@ async fn read_header(reader: &Objects, object: &Object, dialect: &Dialect) -> Re
             .at_object(object.uri.clone()));
         }
         bytes = (bytes * 2).min(object.bytes);
+    }
+}
+
+/// Where the records of an object end, and how many lines are left out behind them.
+async fn read_end(reader: &Objects, object: &Object, header: &csv::Header) -> Result<(u64, u64)> {
+    let (dialect, body) = (&header.dialect, header.body);
+    let mut bytes = if dialect.footer_lines == 0 { 0 } else { HEAD_BYTES };
+    loop {
+        let start = object.bytes.saturating_sub(bytes).max(body);
+        let tail = match start < object.bytes {
+            true => one(reader.read(object, std::slice::from_ref(&(start..object.bytes))).await?)?,
+            false => Bytes::new(),
+        };
+        if let Some((at, lines)) = csv::footer(&tail, start == body, dialect) {
+            return Ok((start + at as u64, lines)); // usize has at most 64 bits
+        }
+        if bytes > dialect.record_bytes_max {
+            let lines = dialect.footer_lines;
+            let message = format!("the last {lines} lines are longer than {} bytes", dialect.record_bytes_max);
+            return Err(Error::new(ErrorKind::Limit, message).at_object(object.uri.clone()));
+        }
+        bytes *= 2;
     }
 }
 

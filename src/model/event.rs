@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Conflicts;
+use super::{Conflicts, Mended};
 
 /// Something that happened during a run. With `--json` each is printed as one line.
 #[derive(Debug, Clone, Serialize)]
@@ -203,6 +203,8 @@ pub struct Summary {
     pub rows_after_range: u64,
     /// Source rows whose time is null or infinite.
     pub rows_unkeyed: u64,
+    /// What was mended in delimited text, over the whole source.
+    pub mended: Mended,
     /// The time before which every window is loaded, with no hole; as people read it.
     pub frontier: Option<String>,
     /// Whether the user stopped the run.

@@ -7,5 +7,5 @@ mod summary;
 mod tally;
 
 pub use number::{bytes, count, counted, duration};
-pub use summary::summary;
+pub use summary::{mended, summary};
 pub use tally::Tally;

@@ -1,7 +1,7 @@
 //! What a run did, and what to run next.
 
 use super::number::{bytes, count, counted, duration, rate, rounded};
-use crate::model::{Conflicts, Summary};
+use crate::model::{Conflicts, Mended, Summary};
 
 /// The summary as a few lines of text, the last of which says what to run next. No final line end.
 #[must_use]
@@ -12,6 +12,7 @@ pub fn summary(summary: &Summary) -> String {
     );
     lines.extend(conflicts(summary));
     lines.extend(not_loaded(summary));
+    lines.extend(mended(&summary.mended).map(|what| format!("mended: {what}")));
     lines.push(next(summary));
     lines.join("\n")
 }
@@ -88,6 +89,24 @@ fn not_loaded(summary: &Summary) -> Option<String> {
     (!parts.is_empty()).then(|| format!("not loaded: {}", parts.join(", ")))
 }
 
+/// What was mended in delimited text, as one phrase; `None` where nothing was.
+#[must_use]
+pub fn mended(mended: &Mended) -> Option<String> {
+    let parts: Vec<_> = [
+        (mended.padded, "record", "filled up with nulls"),
+        (mended.cut, "record", "cut to the columns there are"),
+        (mended.trimmed, "field", "trimmed"),
+        (mended.stray_quotes, "field", "with stray quotes kept"),
+        (mended.repeated_headers, "repeated header", "skipped"),
+        (mended.footer_lines, "line", "at the end left out"),
+    ]
+    .into_iter()
+    .filter(|&(number, ..)| number > 0)
+    .map(|(number, what, how)| format!("{} {how}", counted(number, what)))
+    .collect();
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
 fn next(summary: &Summary) -> String {
     let job = argument(&summary.job);
     if summary.is_complete() {
@@ -161,6 +180,16 @@ mod tests {
             text.contains("rows of the job: 6 inserted, 3 skipped for rows of their key, 4 put into rows of their key"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_was_mended_is_always_mentioned() {
+        let mut run = finished();
+        assert_eq!(mended(&run.mended), None);
+        (run.mended.padded, run.mended.trimmed, run.mended.footer_lines) = (1, 2000, 3);
+        let line = "\nmended: 1 record filled up with nulls, 2,000 fields trimmed, 3 lines at the end left out\n";
+        let text = summary(&run);
+        assert!(text.contains(line), "{text}");
     }
 
     #[test]

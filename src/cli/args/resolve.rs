@@ -1,8 +1,11 @@
 //! From what was typed to what the library takes.
 
-use pgbackfill::{CsvOptions, EmptyFields, Error, ErrorKind, Input, MappingRules, Options, Result};
+use pgbackfill::{
+    CsvOptions, EmptyFields, Error, ErrorKind, Input, MappingRules, Options, Ragged, RepeatedHeader, Result,
+    StrayQuotes,
+};
 
-use super::{InspectArgs, LoadArgs, SourceOptions};
+use super::{InspectArgs, LoadArgs, RaggedArg, RepeatedHeaderArg, SourceOptions, StrayQuotesArg};
 
 impl LoadArgs {
     /// The source and the settings of a load.
@@ -95,6 +98,20 @@ impl SourceOptions {
             empty_fields: self.empty_fields(),
             columns: self.columns.clone(),
             skip_lines: self.skip_lines,
+            footer_lines: self.mending.footer_lines,
+            ragged: Ragged {
+                pad: self.mending.ragged.contains(&RaggedArg::Pad),
+                trim: self.mending.ragged.contains(&RaggedArg::Trim),
+            },
+            trim: self.mending.trim,
+            stray_quotes: match self.mending.stray_quotes {
+                StrayQuotesArg::Toggle => StrayQuotes::Toggle,
+                StrayQuotesArg::Keep => StrayQuotes::Keep,
+            },
+            repeated_header: match self.mending.repeated_header {
+                RepeatedHeaderArg::Data => RepeatedHeader::Data,
+                RepeatedHeaderArg::Skip => RepeatedHeader::Skip,
+            },
             record_bytes_max: self.record_bytes,
         }
     }

@@ -161,9 +161,16 @@ impl<'a> Batch<'a> {
         let start = self.decoder.range.start;
         self.starts.extend(group.starts().map(|at| start + offset(at)));
         let decoder = self.decoder;
+        let (nulls, symbols) = (&decoder.nulls, &decoder.symbols);
         for (feed, column) in decoder.projection.feeds().iter().zip(&mut self.columns) {
-            if let (Feed::Field(position), Some(column)) = (feed, column) {
-                push_fields(column, piece, group.column(*position), &decoder.nulls, &decoder.symbols);
+            let (Feed::Field(position), Some(column)) = (feed, column) else { continue };
+            if *position >= group.columns() {
+                (0..group.len()).for_each(|_| column.push_null());
+            } else if symbols.trims {
+                let trimmed = group.column(*position).map(|field| symbols.trimmed(piece, field));
+                push_fields(column, piece, trimmed, nulls, symbols);
+            } else {
+                push_fields(column, piece, group.column(*position), nulls, symbols);
             }
         }
     }

@@ -1,8 +1,11 @@
 //! The dialect: which bytes delimit, quote and escape, which texts are null, and what is no record at all.
 
+use std::sync::Arc;
+
 use memchr::memmem;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Ragged, RepeatedHeader, StrayQuotes};
 
 /// Longest record that positions on the tape and the 32-bit offsets of an Arrow column can hold with room to spare. It
 /// is also the longest line that the server itself takes.
@@ -37,6 +40,18 @@ pub struct Dialect {
     pub has_header: bool,
     /// Lines at the start of the object, before the header, that are skipped whatever they hold.
     pub skip_lines: u64,
+    /// Lines at the end of the object that are left out, whatever they hold; see [`footer`](super::footer()).
+    pub footer_lines: u64,
+    /// What becomes of records with another number of fields.
+    pub ragged: Ragged,
+    /// Whether spaces and tabs around fields, outside quotes, are no part of them, and lines of nothing else are empty.
+    pub trim: bool,
+    /// What quotes are that stand elsewhere than around a field.
+    pub stray_quotes: StrayQuotes,
+    /// What becomes of records that are the header once more.
+    pub repeated_header: RepeatedHeader,
+    /// The header as it stands, for telling it when it is repeated. [`read_header`](super::read_header) sets it.
+    pub header: Option<Arc<[u8]>>,
     /// Longest record in bytes, its line end not counted; a longer one is an error, never cut.
     pub record_bytes_max: u64,
     /// What ends a line. [`read_header`](super::read_header) sets it for each object from its first line.
@@ -112,6 +127,12 @@ impl Default for Dialect {
             quoted_empty_is_null: false,
             has_header: true,
             skip_lines: 0,
+            footer_lines: 0,
+            ragged: Ragged::default(),
+            trim: false,
+            stray_quotes: StrayQuotes::default(),
+            repeated_header: RepeatedHeader::default(),
+            header: None,
             record_bytes_max: 64 << 20,
             line_end: LineEnd::Newline,
         }
@@ -127,6 +148,7 @@ impl Dialect {
     pub fn validate(&self) -> Result<()> {
         self.validate_roles()?;
         self.validate_null_marks()?;
+        self.validate_trim()?;
         if self.record_bytes_max == 0 || self.record_bytes_max > RECORD_BYTES_LIMIT {
             return Err(settings(format!("the longest record must be 1 to {RECORD_BYTES_LIMIT} bytes")));
         }
@@ -160,6 +182,20 @@ impl Dialect {
         Ok(())
     }
 
+    fn validate_trim(&self) -> Result<()> {
+        let is_blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let delimiter = self.delimiter.as_bytes();
+        if self.trim && delimiter.len() > 1 && is_blank(&delimiter[0]) {
+            return Err(settings(
+                "a delimiter that begins with a space or tab cannot be told where fields are trimmed".to_owned(),
+            ));
+        }
+        if self.trim && [self.quote, self.escape].iter().flatten().any(is_blank) {
+            return Err(settings("quote and escape cannot be a space or tab where fields are trimmed".to_owned()));
+        }
+        Ok(())
+    }
+
     fn validate_null_marks(&self) -> Result<()> {
         let delimiter = self.delimiter.as_bytes();
         let special = |byte: &u8| matches!(byte, b'\n' | b'\r') || Some(*byte) == self.quote;
@@ -171,6 +207,11 @@ impl Dialect {
             ))),
             None => Ok(()),
         }
+    }
+
+    /// Whether fields are mended, and so have to be looked into for how often.
+    pub(super) fn mends_fields(&self) -> bool {
+        self.trim || self.stray_quotes == StrayQuotes::Keep
     }
 
     /// The bytes with a meaning, resolved for the hot loops.
@@ -186,6 +227,8 @@ impl Dialect {
             quote: self.quote,
             escape: self.escape.filter(|_| self.quote.is_some() && self.escape != self.quote),
             comment: self.comment,
+            trims: self.trim,
+            keeps_stray_quotes: self.stray_quotes == StrayQuotes::Keep && self.quote.is_some(),
         }
     }
 }
@@ -206,12 +249,29 @@ pub(super) struct Symbols {
     /// The escape byte where it is not the quote itself.
     pub(super) escape: Option<u8>,
     pub(super) comment: Option<u8>,
+    /// Whether blanks around fields are no part of them.
+    pub(super) trims: bool,
+    /// Whether quotes count at the ends of fields only.
+    pub(super) keeps_stray_quotes: bool,
 }
 
 impl Symbols {
+    /// Whether `byte` is trimmed from the ends of fields.
+    #[inline]
+    pub(super) fn is_blank(&self, byte: u8) -> bool {
+        self.trims && matches!(byte, b' ' | b'\t') && self.delimiter.as_bytes() != [byte]
+    }
+
+    /// `raw` without the blanks at its ends, which are never quoted.
+    pub(super) fn trim<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
+        let Some(first) = raw.iter().position(|&byte| !self.is_blank(byte)) else { return &raw[raw.len()..] };
+        let last = raw.iter().rposition(|&byte| !self.is_blank(byte)).unwrap_or(first);
+        &raw[first..=last]
+    }
+
     /// Whether the parity of quotes alone tells what is quoted.
     pub(super) fn quotes_toggle(&self) -> bool {
-        self.escape.is_none() && self.comment.is_none()
+        self.escape.is_none() && self.comment.is_none() && !self.keeps_stray_quotes
     }
 
     /// Whether fields can be found by masks of single bytes.

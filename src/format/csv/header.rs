@@ -9,8 +9,9 @@ use super::offset;
 use super::record::{Records, Site};
 use super::survey::State;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::RepeatedHeader;
 
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// What the first bytes of an object say.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,13 +96,15 @@ impl Lines<'_> {
         }
         let body = self.at;
         let Some(record) = self.next_record() else { return Ok(None) };
-        let dialect = Dialect { line_end: self.line_end.unwrap_or_default(), ..dialect.clone() };
+        let may_repeat = dialect.has_header && dialect.repeated_header == RepeatedHeader::Skip;
+        let header = may_repeat.then(|| Arc::from(&self.head[record.content.clone()]));
+        let dialect = Dialect { line_end: self.line_end.unwrap_or_default(), header: None, ..dialect.clone() };
         let fields = self.fields(&record, &dialect)?;
         Ok(Some(Header {
             columns: fields.len(),
             body: offset(if dialect.has_header { record.next } else { body }),
             names: if dialect.has_header { fields } else { Vec::new() },
-            dialect: Arc::new(dialect),
+            dialect: Arc::new(Dialect { header, ..dialect }),
         }))
     }
 
@@ -110,10 +113,11 @@ impl Lines<'_> {
         loop {
             let is_comment = self.symbols.comment.is_some() && self.symbols.comment == self.head.get(self.at).copied();
             let line = self.next_line(!is_comment)?;
-            if line.next == self.head.len() && (is_comment || line.content.is_empty()) {
+            let is_empty = self.symbols.trim(&self.head[line.content.clone()]).is_empty();
+            if line.next == self.head.len() && (is_comment || is_empty) {
                 return self.whole.then_some(Line { content: line.next..line.next, next: line.next });
             }
-            if !is_comment && !line.content.is_empty() {
+            if !is_comment && !is_empty {
                 return Some(line);
             }
             self.at = line.next;
@@ -139,8 +143,9 @@ impl Lines<'_> {
     /// Position of the `\r` or `\n` that ends the line which starts at `from`.
     fn find_line_end(&self, from: usize, quotes_count: bool) -> Option<usize> {
         let quote = self.symbols.quote.filter(|_| quotes_count);
-        let quotes = Symbols { quote, comment: None, ..self.symbols };
-        let (mut at, mut state) = (from, State::Outside);
+        let keeps_stray_quotes = self.symbols.keeps_stray_quotes && quotes_count;
+        let quotes = Symbols { quote, comment: None, keeps_stray_quotes, ..self.symbols };
+        let (mut at, mut state) = (from, quotes.first_field());
         while at < self.head.len() {
             // `next` is at most after a newline, or after the quote where the unquoted run ends.
             let (next, after) = quotes.step(self.head, at, state);
@@ -180,6 +185,7 @@ impl Lines<'_> {
         let (mut texts, mut scratch) = (Vec::new(), Vec::new());
         let Some(group) = records.next_group(bytes, 1)? else { return Ok(texts) };
         for field in (0..group.columns()).filter_map(|column| group.column(column).next()) {
+            let field = self.symbols.trimmed(bytes, field);
             let text = self.symbols.text(bytes, field, &mut scratch);
             let text = std::str::from_utf8(text).map_err(|error| {
                 let at = record.content.start + field.start + error.valid_up_to();

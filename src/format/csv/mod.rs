@@ -5,6 +5,7 @@
 //!
 //! 1. [`read_header`] on the first bytes of an object: column names, where the records begin, and the [`Dialect`] as it
 //!    holds for this object.
+//!    [`footer()`] on its last ones, where lines at the end are to be left out.
 //! 2. [`survey()`] on every chunk of the rest, in parallel: where do records start, whatever came before the chunk?
 //!    [`Seams`] joins the surveys into pieces that begin and end on record boundaries.
 //! 3. [`profile()`] on every piece, in parallel: rows and time keys.
@@ -12,11 +13,13 @@
 
 mod decode;
 mod dialect;
+mod footer;
 mod header;
 mod masks;
 mod profile;
 mod projection;
 mod record;
+mod stray;
 mod survey;
 mod tape;
 mod text;
@@ -26,6 +29,7 @@ mod tests;
 
 pub use decode::CsvDecoder;
 pub use dialect::{Delimiter, Dialect, LineEnd};
+pub use footer::footer;
 pub use header::{Header, read_header};
 pub use profile::{KeyColumn, PieceProfile, ProfileContext, profile, renumber};
 pub use projection::{Feed, Projection};

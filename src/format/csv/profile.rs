@@ -1,11 +1,11 @@
 //! The profile of one piece: how many rows it holds and which time keys, without building a column.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{KeyKind, KeySpan, TimeKey, Zone, datetime};
+use crate::model::{KeyKind, KeySpan, Mended, TimeKey, Zone, datetime};
 
-use super::dialect::{Dialect, NullMarks};
+use super::dialect::{Dialect, NullMarks, Symbols};
 use super::offset;
-use super::record::{Field, Records, Site};
+use super::record::{Field, Group, Records, Site};
 
 /// What a profile must know.
 #[derive(Debug, Clone, Copy)]
@@ -50,6 +50,8 @@ pub struct PieceProfile {
     pub after: u64,
     /// Whether no finite time key is smaller than one before it.
     pub ascending: bool,
+    /// What was mended.
+    pub mended: Mended,
 }
 
 /// Profiles `piece`, which starts at offset `start` of the object with record number `first_record`. Where pieces are
@@ -63,10 +65,16 @@ pub fn profile(piece: &[u8], start: u64, first_record: u64, context: &ProfileCon
     let mut records = Records::new(site, first_record, context.dialect, Some(context.columns));
     let mut found = PieceProfile { ascending: true, ..PieceProfile::default() };
     let mut keys = context.key.map(|column| KeyReader::new(context, column));
+    let symbols = context.dialect.symbols();
     loop {
         let record = records.record();
         let Some(group) = records.next_group(piece, usize::MAX)? else { break };
-        if let Some(keys) = &mut keys {
+        if context.dialect.mends_fields() {
+            count_mended_fields(piece, &group, &symbols, &mut found.mended);
+        }
+        if keys.as_ref().is_some_and(|keys| keys.column.position >= group.columns()) {
+            found.unkeyed += offset(group.len());
+        } else if let Some(keys) = &mut keys {
             for (row, field) in group.column(keys.column.position).enumerate() {
                 let place = |error: Error| error.at_record(record + offset(row)).at_byte(start + offset(field.start));
                 keys.take(piece, field, &mut found).map_err(place)?;
@@ -74,7 +82,18 @@ pub fn profile(piece: &[u8], start: u64, first_record: u64, context: &ProfileCon
         }
         found.rows += offset(group.len());
     }
+    found.mended += records.mended();
     Ok(found)
+}
+
+/// Counts the fields of a group that options mend. Every field is looked at, those too that feed nothing.
+fn count_mended_fields(piece: &[u8], group: &Group<'_>, symbols: &Symbols, mended: &mut Mended) {
+    for field in (0..group.columns()).flat_map(|column| group.column(column)) {
+        let trimmed = symbols.trimmed(piece, field);
+        mended.trimmed += u64::from((trimmed.start, trimmed.end) != (field.start, field.end));
+        let raw = &piece[trimmed.start..trimmed.end];
+        mended.stray_quotes += u64::from(symbols.keeps_stray_quotes && symbols.has_stray_quote(raw, field.quoted));
+    }
 }
 
 /// An error of [`profile`](profile()) in a piece that was taken to start with record 1, once its first record's number
@@ -92,7 +111,7 @@ struct KeyReader<'a> {
     context: &'a ProfileContext<'a>,
     column: KeyColumn<'a>,
     nulls: NullMarks,
-    symbols: super::dialect::Symbols,
+    symbols: Symbols,
     scratch: Vec<u8>,
     /// The last field and its key: neighbouring rows often have the same time.
     last: Option<(std::ops::Range<usize>, TimeKey)>,
@@ -130,6 +149,7 @@ impl<'a> KeyReader<'a> {
     }
 
     fn read(&mut self, piece: &[u8], field: Field) -> Result<Option<TimeKey>> {
+        let field = self.symbols.trimmed(piece, field);
         let raw = &piece[field.start..field.end];
         if !field.quoted && self.nulls.holds(raw) {
             return Ok(None);
@@ -145,7 +165,10 @@ impl<'a> KeyReader<'a> {
         }
         let key = parse(text, self.column.kind, self.column.zone).map_err(|fault| {
             let error = Error::new(ErrorKind::Data, refusal(text, self.column.kind));
-            let error = error.at_object(self.context.object).in_column(self.column.name);
+            let mut error = error.at_object(self.context.object).in_column(self.column.name);
+            if text.eq_ignore_ascii_case(self.column.name.as_bytes()) {
+                error = error.with_hint("`--repeated-header skip` skips records that are the header once more");
+            }
             match fault {
                 Some(fault) => error.with_source(fault),
                 None => error,

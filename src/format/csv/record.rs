@@ -2,15 +2,18 @@
 //!
 //! This is the one place that decides what is a record and what is wrong with one; no byte is copied here.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
 use memchr::memchr;
 
 use super::dialect::{Dialect, Symbols};
+use super::header::BYTE_ORDER_MARK;
 use super::offset;
 use super::survey::State;
 use super::tape::Tape;
 use crate::error::{Error, ErrorKind, Result};
+use crate::model::{Mended, Ragged, RepeatedHeader};
 
 /// Where a piece stands, for errors.
 #[derive(Debug, Clone)]
@@ -30,7 +33,13 @@ pub(super) struct Records {
     /// How many fields a record has; `None` takes any number, and then each record is a group of its own.
     columns: Option<usize>,
     record_bytes_max: usize,
+    ragged: Ragged,
+    /// The header, where records that repeat it are skipped.
+    header: Option<Arc<[u8]>>,
+    mended: Mended,
     rows: Vec<Row>,
+    /// How many fields of each of the rows count.
+    fields: usize,
     /// Lines and marks of the tape that are done with.
     lines_done: usize,
     marks_done: usize,
@@ -76,6 +85,10 @@ impl Records {
             tape: Tape::new(symbols),
             columns,
             record_bytes_max: usize::try_from(dialect.record_bytes_max).unwrap_or(usize::MAX),
+            ragged: dialect.ragged,
+            header: dialect.header.clone().filter(|_| dialect.repeated_header == RepeatedHeader::Skip),
+            mended: Mended::default(),
+            fields: 0,
             rows: Vec::new(),
             lines_done: 0,
             marks_done: 0,
@@ -89,16 +102,21 @@ impl Records {
         self.record
     }
 
+    /// What was mended so far in records as such; fields are not looked into.
+    pub(super) fn mended(&self) -> Mended {
+        self.mended
+    }
+
     /// The next records, at most `rows_max`; `None` at the end of the piece.
     pub(super) fn next_group(&mut self, piece: &[u8], rows_max: usize) -> Result<Option<Group<'_>>> {
         self.rows.clear();
         let rows_max = if self.columns.is_some() { rows_max } else { 1 };
         loop {
-            while self.lines_done < self.tape.lines().len() && self.rows.len() < rows_max {
+            while self.lines_done < self.tape.lines().len() && self.rows.len() < rows_max && self.next_line_fits() {
                 self.take_line(piece)?;
             }
-            if let Some(last) = self.rows.last() {
-                let columns = self.columns.unwrap_or(self.marks_done - last.mark);
+            if !self.rows.is_empty() {
+                let columns = self.fields;
                 let delimiter_bytes = self.symbols.delimiter.as_bytes().len();
                 return Ok(Some(Group { tape: &self.tape, rows: &self.rows, columns, delimiter_bytes }));
             }
@@ -107,6 +125,16 @@ impl Records {
             }
             self.refill(piece)?;
         }
+    }
+
+    /// Whether the next line has as many fields as the rows of the group, which all have the same number.
+    fn next_line_fits(&self) -> bool {
+        let mends = self.ragged.pad || self.ragged.trim;
+        if !mends || self.rows.is_empty() {
+            return true;
+        }
+        let fields = self.tape.lines()[self.lines_done] - self.marks_done;
+        self.columns.map_or(fields, |columns| columns.min(fields)) == self.fields
     }
 
     /// Puts at least one complete line on the tape.
@@ -143,19 +171,40 @@ impl Records {
         }
         let end = if self.tape.stray_seen() { self.check_stray(piece, start, last.end)? } else { last.end };
         let fields = self.marks_done - mark;
-        if start == end && fields == 1 && self.columns != Some(1) {
+        if fields == 1 && self.columns != Some(1) && self.symbols.trim(&piece[start..end]).is_empty() {
+            return Ok(());
+        }
+        if self.repeats_header(&piece[start..end]) {
+            self.mended.repeated_headers += 1;
             return Ok(());
         }
         if end - start > self.record_bytes_max {
             self.at = start;
             return Err(self.too_long());
         }
-        if self.columns.is_some_and(|columns| columns != fields) {
-            return Err(self.ragged(start, fields));
-        }
+        let columns = self.columns.unwrap_or(fields);
+        let end = match fields.cmp(&columns) {
+            Ordering::Equal => end,
+            Ordering::Less if self.ragged.pad => {
+                self.mended.padded += 1;
+                end
+            }
+            Ordering::Greater if self.ragged.trim => {
+                self.mended.cut += 1;
+                self.tape.mark(mark + columns - 1).end
+            }
+            Ordering::Less | Ordering::Greater => return Err(self.ragged(start, fields)),
+        };
+        self.fields = fields.min(columns);
         self.rows.push(Row { start, end, mark });
         self.record += 1;
         Ok(())
+    }
+
+    /// Whether `line` is the header once more, with its byte order mark or without.
+    fn repeats_header(&self, line: &[u8]) -> bool {
+        let Some(header) = &self.header else { return false };
+        line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) == &**header
     }
 
     /// Where the last field of the line `start..end` ends: before the `\r` of `\r\n`. Any other unquoted byte that ends
@@ -185,14 +234,20 @@ impl Records {
     fn too_long(&self) -> Error {
         let message = format!("the record is longer than {} bytes", self.record_bytes_max);
         self.error(ErrorKind::Limit, message, self.at).with_hint(
-            "a quote that is never closed is the usual cause; a dialect without quotes reads each line by itself",
+            "a quote that is never closed is the usual cause: `--quote none` reads each line by itself, \
+             `--stray-quotes keep` takes quotes within fields as text; `--record-bytes` allows longer records",
         )
     }
 
     fn ragged(&self, start: usize, fields: usize) -> Error {
         let expected = self.columns.unwrap_or(fields);
         let plural = if fields == 1 { "" } else { "s" };
-        self.error(ErrorKind::Data, format!("the record has {fields} field{plural}, expected {expected}"), start)
+        let error =
+            self.error(ErrorKind::Data, format!("the record has {fields} field{plural}, expected {expected}"), start);
+        error.with_hint(match fields < expected {
+            true => "`--ragged pad` fills short records up with nulls; another --delimiter may be the cause too",
+            false => "`--ragged trim` leaves surplus fields out; a field that holds the delimiter must be quoted",
+        })
     }
 
     fn stray(&self, at: usize) -> Error {
@@ -206,21 +261,23 @@ impl Records {
         let (mut at, mut state, mut opened) = (self.at, State::Start, self.at);
         while at < piece.len() {
             let (next, after) = self.symbols.step(piece, at, state);
-            if (state, after) == (State::Outside, State::Inside) {
+            if matches!((state, after), (State::Outside | State::Field, State::Inside)) {
                 // A doubled quote closes and opens at once: the field opened before it.
-                let doubled = self.symbols.escape.is_none() && at > self.at && at + 1 == next;
+                let doubled =
+                    state == State::Outside && self.symbols.escape.is_none() && at > self.at && at + 1 == next;
                 opened = if doubled { opened } else { next - 1 };
             }
             (at, state) = (next, after);
         }
         self.error(ErrorKind::Data, "the quote that opens here is never closed", opened)
+            .with_hint("`--stray-quotes keep` takes quotes within fields as text; `--quote none` takes all quotes so")
     }
 }
 
 impl Symbols {
     /// Position of the first `byte` outside quotes in `line`.
     fn find_unquoted(&self, byte: u8, line: &[u8]) -> Option<usize> {
-        let (mut at, mut state) = (0, State::Outside);
+        let (mut at, mut state) = (0, self.first_field());
         while at < line.len() {
             let (next, after) = self.step(line, at, state);
             if state == State::Outside
@@ -245,7 +302,7 @@ impl Group<'_> {
         self.rows.iter().map(|row| row.start)
     }
 
-    /// How many fields each record has.
+    /// How many fields each record has; fewer than there are columns where such records are filled up with nulls.
     pub(super) fn columns(&self) -> usize {
         self.columns
     }
@@ -259,7 +316,7 @@ impl Group<'_> {
         }
     }
 
-    /// The field of each record in the same column.
+    /// The field of each record in the same column, which all of them have.
     #[inline]
     pub(super) fn column(&self, column: usize) -> impl Iterator<Item = Field> {
         let is_last = self.columns == column + 1;

@@ -11,6 +11,7 @@ use memchr::{memchr, memchr_iter, memchr2};
 use super::dialect::{Dialect, Symbols};
 use super::masks::{BLOCK_BYTES as MASK_BYTES, Needles, blocks, carry_of, prefix_parity};
 use super::offset;
+use super::stray::STATES;
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes that are followed for all lanes before the next ones: they stay in the first-level cache. Tests cross many.
@@ -29,19 +30,25 @@ pub enum State {
     Escaped,
     /// In a comment line.
     Comment,
-}
-
-impl State {
-    const ALL: [Self; 5] = [Self::Start, Self::Outside, Self::Inside, Self::Escaped, Self::Comment];
+    /// At the start of a field; this and what follows only where [stray quotes](super::Dialect::stray_quotes) are kept.
+    Field,
+    /// In an unquoted field, after so many bytes of what may be a delimiter.
+    Delimiting(u8),
+    /// In a quoted field, after a quote and so many bytes of what may be a delimiter.
+    Closing(u8),
+    /// In a quoted field, after a quote and blanks.
+    Closed,
 }
 
 impl Symbols {
     /// Goes from `at` to the next byte that changes the state, or to the end: the position after it, and the new state.
     pub(super) fn step(&self, bytes: &[u8], at: usize, state: State) -> (usize, State) {
+        if self.keeps_stray_quotes {
+            return self.step_keeping(bytes, at, state);
+        }
         let rest = &bytes[at..];
         let found = match state {
             State::Start if self.comment == rest.first().copied() => return (at + 1, State::Comment),
-            State::Start => return (at, State::Outside),
             State::Escaped => return (at + 1, State::Inside),
             State::Comment => memchr(self.terminator, rest),
             State::Outside => match self.quote {
@@ -53,6 +60,10 @@ impl Symbols {
                 (Some(quote), None) => memchr(quote, rest),
                 (None, _) => None,
             },
+            // The others are states of a reader that keeps stray quotes, and never met here.
+            State::Start | State::Field | State::Delimiting(_) | State::Closing(_) | State::Closed => {
+                return (at, State::Outside);
+            }
         };
         let Some(found) = found else { return (bytes.len(), state) };
         let next = match state {
@@ -102,7 +113,8 @@ impl Symbols {
 #[derive(Debug, Clone)]
 pub struct Survey {
     bytes: u64,
-    lanes: [Lane; State::ALL.len()],
+    /// A lane for each state that the dialect may be in, by its number.
+    lanes: Vec<Lane>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -115,12 +127,19 @@ struct Lane {
 #[must_use]
 pub fn survey(chunk: &[u8], dialect: &Dialect) -> Survey {
     let symbols = dialect.symbols();
-    let mut lanes = State::ALL.map(|state| Lane { state, first: None });
+    let lane = |state| Lane { state, first: None };
+    let mut lanes: Vec<Lane> = if symbols.keeps_stray_quotes {
+        let mut lanes = vec![lane(State::Start); STATES];
+        State::all(symbols.delimiter).for_each(|state| lanes[state.index()] = lane(state));
+        lanes
+    } else {
+        State::COMMON.map(lane).to_vec()
+    };
     let mut before = 0;
     for block in chunk.chunks(BLOCK_BYTES) {
-        let mut known = [None; State::ALL.len()];
+        let mut known = [None; STATES];
         for lane in &mut lanes {
-            let followed: Lane = *known[lane.state as usize].get_or_insert_with(|| follow(block, lane.state, &symbols));
+            let followed: Lane = *known[lane.state.index()].get_or_insert_with(|| follow(block, lane.state, &symbols));
             lane.first = lane.first.or(followed.first.map(|first| before + first));
             lane.state = followed.state;
         }
@@ -150,7 +169,7 @@ impl Survey {
     /// there.
     #[must_use]
     pub fn after(&self, state: State) -> (State, Option<u64>) {
-        let lane = self.lanes[state as usize];
+        let lane = self.lanes[state.index()];
         (lane.state, lane.first)
     }
 
@@ -211,7 +230,10 @@ impl Seams {
             format!("no record ends within the longest record allowed, {} bytes", self.record_bytes_max),
         )
         .at_byte(self.silent)
-        .with_hint("a quote that is never closed is the usual cause; look for it before this byte"))
+        .with_hint(
+            "a quote that is never closed is the usual cause; look for it before this byte. `--quote none` reads each line \
+             by itself, `--stray-quotes keep` takes quotes within fields as text",
+        ))
     }
 
     /// The last piece, up to the end of the object.
@@ -238,7 +260,7 @@ mod tests {
     #[test]
     fn an_empty_chunk_changes_nothing() {
         let survey = survey(b"", &Dialect::default());
-        for state in State::ALL {
+        for state in State::COMMON {
             assert_eq!(survey.after(state), (state, None));
         }
     }

@@ -84,7 +84,7 @@ impl Tape {
 
     /// Whether the bytes looked at so far end inside quotes.
     pub(super) fn ends_inside(&self) -> bool {
-        matches!(self.state, State::Inside | State::Escaped)
+        self.state.is_unclosed()
     }
 
     /// Forgets all lines, and the marks before number `first`; the line that is not complete begins at `start`.
@@ -189,7 +189,9 @@ impl Tape {
         let mut at = self.scanned;
         while at < bytes.len() {
             let (next, state) = self.symbols.step(bytes, at, self.state);
-            if self.state == State::Outside {
+            if self.symbols.keeps_stray_quotes {
+                self.push_kept(next, state);
+            } else if self.state == State::Outside {
                 let stop = if state == State::Outside { next } else { next - 1 };
                 self.push_delimiters(bytes, at..stop);
                 self.quote_seen |= state == State::Inside;
@@ -201,6 +203,16 @@ impl Tape {
                 self.lines.push(self.filled);
             }
             (at, self.state) = (next, state);
+        }
+    }
+
+    /// Adds the mark of a field that ends with a step to `state` before `next`, where stray quotes are kept.
+    fn push_kept(&mut self, next: usize, state: State) {
+        match (self.state, state) {
+            (State::Field, State::Inside) => self.quote_seen = true,
+            (State::Start | State::Field, State::Field) => {}
+            (_, State::Field) => self.push(next - self.symbols.delimiter.as_bytes().len()),
+            _ => {}
         }
     }
 

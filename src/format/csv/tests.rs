@@ -1,6 +1,8 @@
 //! Laws of the whole path, header to rows: it agrees with a byte-at-a-time reading of the server's rules and with the
 //! `csv` crate, however the object is cut into chunks.
 
+mod plain;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,10 +11,14 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use plain::{read_all_plainly, read_plainly};
+
 use super::*;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Decode, Step};
-use crate::model::{Extent, Format, KeyKind, KeySpan, Object, Rows, TimeKey, Zone};
+use crate::model::{
+    Extent, Format, KeyKind, KeySpan, Mended, Object, Ragged, RepeatedHeader, Rows, StrayQuotes, TimeKey, Zone,
+};
 
 type Cells = Vec<Option<Vec<u8>>>;
 
@@ -97,9 +103,18 @@ fn cells(batch: &RecordBatch, row: usize) -> Cells {
 
 /// Header, survey, profile and decode of a whole object.
 fn read(bytes: &[u8], dialect: &Dialect, columns: usize, chunk_bytes: usize) -> Result<Vec<Record>> {
+    read_mended(bytes, dialect, columns, chunk_bytes).map(|(records, _)| records)
+}
+
+/// The same, with what was mended.
+fn read_mended(bytes: &[u8], dialect: &Dialect, columns: usize, chunk_bytes: usize) -> Result<(Vec<Record>, Mended)> {
     let header = read_header(bytes, true, dialect)?.expect("the head is whole");
     let dialect = &*header.dialect;
     let projection = all_columns(columns);
+    let body = &bytes[usize::try_from(header.body).unwrap()..];
+    let (end, lines) = footer(body, true, dialect).expect("the tail is whole");
+    let mut mended = Mended { footer_lines: lines, ..Mended::default() };
+    let bytes = &bytes[..bytes.len() - body.len() + end];
     let mut records: Vec<Record> = Vec::new();
     for range in pieces(bytes, header.body, chunk_bytes, dialect)? {
         let first_record = offset(records.len()) + 1;
@@ -114,86 +129,9 @@ fn read(bytes: &[u8], dialect: &Dialect, columns: usize, chunk_bytes: usize) -> 
             }
         }
         assert_eq!(offset(records.len()) + 1, first_record + found.rows);
+        mended += found.mended;
     }
-    Ok(records)
-}
-
-/// The server's rules, a byte at a time: the next record from `start`, or `None` for a line that is none.
-fn read_plainly(bytes: &[u8], start: usize, dialect: &Dialect) -> (usize, Result<Option<Cells>, (usize, bool)>) {
-    let symbols = dialect.symbols();
-    let line_end = |at: usize| {
-        let pair = symbols.terminator == b'\n' && bytes[at..].starts_with(b"\r\n");
-        if pair { Some(2) } else { (bytes[at] == symbols.terminator).then_some(1) }
-    };
-    let mut at = start;
-    if symbols.comment == bytes.get(start).copied() {
-        while at < bytes.len() && bytes[at] != symbols.terminator {
-            at += 1;
-        }
-        return (at + 1, Ok(None));
-    }
-    let escape = symbols.escape.or(symbols.quote);
-    let (mut fields, mut field, mut raw, mut saw_quote) = (Vec::new(), Vec::new(), at, false);
-    let (mut opened, mut stray) = (None, None);
-    let end_field = |field: &mut Vec<u8>, raw: &[u8], saw_quote: bool| {
-        let value = std::mem::take(field);
-        (saw_quote || !dialect.null_marks.iter().any(|mark| mark == raw)).then_some(value)
-    };
-    loop {
-        if at >= bytes.len() {
-            break;
-        }
-        let byte = bytes[at];
-        if opened.is_some() {
-            let next = bytes.get(at + 1).copied();
-            if Some(byte) == escape && next.is_some() && (next == symbols.quote || next == escape) {
-                field.extend(next);
-                at += 1;
-            } else if Some(byte) == symbols.quote {
-                opened = None;
-            } else {
-                field.push(byte);
-            }
-        } else if line_end(at).is_some() {
-            break;
-        } else if bytes[at..].starts_with(symbols.delimiter.as_bytes()) {
-            fields.push(end_field(&mut field, &bytes[raw..at], saw_quote));
-            at += symbols.delimiter.as_bytes().len() - 1;
-            (raw, saw_quote) = (at + 1, false);
-        } else if Some(byte) == symbols.quote {
-            (opened, saw_quote) = (Some(at), true);
-        } else {
-            stray = stray.or((byte == symbols.stray).then_some(at));
-            field.push(byte);
-        }
-        at += 1;
-    }
-    let is_empty = fields.is_empty() && raw == at && !saw_quote;
-    fields.push(end_field(&mut field, &bytes[raw..at], saw_quote));
-    let next = if at < bytes.len() { at + line_end(at).unwrap() } else { at };
-    match (opened, stray) {
-        (Some(opened), _) => (next, Err((opened, true))),
-        (None, Some(stray)) => (next, Err((stray, false))),
-        (None, None) => (next, Ok((!is_empty).then_some(fields))),
-    }
-}
-
-/// All records of `bytes`, any number of fields each, a byte at a time.
-fn read_all_plainly(bytes: &[u8], dialect: &Dialect) -> Result<Vec<Record>, Failure> {
-    let (mut at, mut records) = (0, Vec::new());
-    while at < bytes.len() {
-        let (next, record) = read_plainly(bytes, at, dialect);
-        match record {
-            Ok(Some(cells)) => records.push((offset(at), cells)),
-            Ok(None) => {}
-            Err((byte, _)) => {
-                let record = Some(offset(records.len()) + 1);
-                return Err(Failure { kind: ErrorKind::Data, byte: Some(offset(byte)), record });
-            }
-        }
-        at = next;
-    }
-    Ok(records)
+    Ok((records, mended))
 }
 
 /// All records of `bytes`, any number of fields each, through the tape.
@@ -206,7 +144,7 @@ fn read_through_tape(bytes: &[u8], dialect: &Dialect) -> Result<Vec<Record>, Fai
         let start = group.starts().next().unwrap();
         let mut cells: Cells = Vec::new();
         for column in 0..group.columns() {
-            let field = group.column(column).next().unwrap();
+            let field = symbols.trimmed(bytes, group.column(column).next().unwrap());
             let raw = &bytes[field.start..field.end];
             let mut scratch = Vec::new();
             let value = symbols.text(bytes, field, &mut scratch).to_vec();
@@ -222,26 +160,54 @@ fn dialects() -> impl Strategy<Value = Dialect> {
     let quote = select(vec![Some(b'"'), Some(b'"'), Some(b'"'), None]);
     let comment = select(vec![None, None, Some(b'#')]);
     let line_end = select(vec![LineEnd::Newline, LineEnd::Newline, LineEnd::CarriageReturn]);
-    let delimiter = select(vec![",", ",", ",a", "aa", "a,a"]);
+    let delimiter = select(vec![",", ",", ",a", "aa", "a,a", "aaNaa"]);
     let delimiter = delimiter.prop_map(|text| Delimiter::try_new(text.as_bytes()).unwrap());
-    let all = (delimiter, escape, quote, comment, line_end);
-    all.prop_map(|(delimiter, escape, quote, comment, line_end)| Dialect {
+    let stray_quotes = select(vec![StrayQuotes::Toggle, StrayQuotes::Keep]);
+    let all = (delimiter, escape, quote, comment, line_end, stray_quotes, any::<bool>());
+    all.prop_map(|(delimiter, escape, quote, comment, line_end, stray_quotes, trim)| Dialect {
         delimiter,
         escape,
         quote,
         comment,
         line_end,
+        stray_quotes,
+        trim,
         null_marks: vec![vec![], b"NA".to_vec()],
         has_header: false,
         ..Dialect::default()
     })
 }
 
+/// Dialects with everything that mends.
+fn mending_dialects() -> impl Strategy<Value = Dialect> {
+    let repeated = select(vec![RepeatedHeader::Data, RepeatedHeader::Skip]);
+    let all = (dialects(), any::<[bool; 4]>(), repeated, 0_u64..3, 0_u64..3);
+    all.prop_map(|(dialect, [pad, trim, has_header, empty], repeated_header, footer_lines, skip_lines)| Dialect {
+        ragged: Ragged { pad, trim },
+        has_header,
+        quoted_empty_is_null: empty,
+        repeated_header,
+        footer_lines,
+        skip_lines,
+        ..dialect
+    })
+}
+
+/// How many cases a law is tried with: `PROPTEST_CASES` for a long run, else so many.
+fn cases(few: u32) -> u32 {
+    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(few)
+}
+
 /// Bytes in which everything that means something is frequent, with runs longer than a block now and then.
 fn soup(bytes_max: usize) -> impl Strategy<Value = Vec<u8>> {
-    let pick = select(b",,,\"\"\"\n\n\r\\#aaaaaaNNAA".to_vec());
-    let token =
-        prop_oneof![8 => pick.prop_map(|byte| vec![byte]), 1 => Just(b"\r\n".to_vec()), 1 => Just(vec![b'x'; 70])];
+    let pick = select(b",,,\"\"\"\n\n\r\\#aaaaaaNNAA \t".to_vec());
+    let token = prop_oneof![
+        16 => pick.prop_map(|byte| vec![byte]),
+        2 => Just(b"\r\n".to_vec()),
+        1 => Just("\u{e9}\u{2713}".as_bytes().to_vec()),
+        1 => Just(b"a,NA\n".to_vec()),
+        2 => Just(vec![b'x'; 70]),
+    ];
     prop::collection::vec(token, 0..bytes_max).prop_map(|tokens| tokens.concat())
 }
 
@@ -275,7 +241,7 @@ fn write(rows: &[Vec<String>], style: ::csv::QuoteStyle, terminator: ::csv::Term
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(cases(400)))]
 
     #[test]
     fn the_tape_reads_any_bytes_as_the_server_rules_say(bytes in soup(160), dialect in dialects()) {
@@ -301,6 +267,21 @@ proptest! {
             state = after;
             let expected = starts.iter().find(|start| (cut[0]..cut[1]).contains(start));
             prop_assert_eq!(first, expected.map(|start| offset(start - cut[0])));
+        }
+    }
+
+    #[test]
+    fn any_object_gives_the_same_rows_and_faults_however_it_is_cut(
+        head in select(vec!["", "a,NA\n", "\u{feff}a,NA\r\n", "a,\"N\nA\"\n", "a,NA\r"]),
+        soup in soup(60), dialect in mending_dialects(), columns in 1_usize..4, chunk_bytes in 1_usize..90,
+    ) {
+        let bytes = [head.as_bytes(), &soup].concat();
+        let whole = read_mended(&bytes, &dialect, columns, bytes.len().max(1)).map_err(Failure::from);
+        let cut = read_mended(&bytes, &dialect, columns, chunk_bytes).map_err(Failure::from);
+        prop_assert_eq!(&cut, &whole);
+        if let Ok(Some(header)) = read_header(&bytes, true, &dialect) {
+            let plain = plain::read_mending(&bytes, &header, columns);
+            prop_assert_eq!(whole, plain);
         }
     }
 
@@ -360,6 +341,48 @@ fn an_empty_field_is_null_as_the_dialect_says() {
     assert_eq!(read_with(&both), [null.clone(), null, x.clone()]);
     let neither = Dialect { null_marks: Vec::new(), ..Dialect::default() };
     assert_eq!(read_with(&neither), [empty.clone(), empty, x]);
+}
+
+#[test]
+fn what_is_mended_is_counted_and_what_is_not_asked_for_is_refused() {
+    let object = b"a,b,c\n1,2,3\n4\n\xef\xbb\xbfa,b,c\n5,6,7,8,9\n a , \"b\" ,c\nTotal\n\n";
+    let ragged = Ragged { pad: true, trim: true };
+    let repeated_header = RepeatedHeader::Skip;
+    let mending = Dialect { ragged, repeated_header, trim: true, footer_lines: 2, ..Dialect::default() };
+    let some = |text: &str| Some(text.as_bytes().to_vec());
+    for chunk_bytes in 1..=object.len() {
+        let (records, mended) = read_mended(object, &mending, 3, chunk_bytes).unwrap();
+        let cells: Vec<Cells> = records.into_iter().map(|(_, cells)| cells).collect();
+        assert_eq!(cells[0], [some("1"), some("2"), some("3")]);
+        assert_eq!(cells[1], [some("4"), None, None]);
+        assert_eq!(cells[2], [some("5"), some("6"), some("7")]);
+        assert_eq!(cells[3], [some("a"), some("b"), some("c")]);
+        let expected = Mended { padded: 1, cut: 1, trimmed: 2, repeated_headers: 1, footer_lines: 2, ..mended };
+        assert_eq!((cells.len(), mended), (4, expected));
+    }
+    let refused = [
+        (
+            Dialect { ragged: Ragged { pad: false, trim: true }, ..mending.clone() },
+            "the record has 1 field, expected 3",
+        ),
+        (
+            Dialect { ragged: Ragged { pad: true, trim: false }, ..mending.clone() },
+            "the record has 5 fields, expected 3",
+        ),
+    ];
+    for (dialect, why) in refused {
+        let error = read(object, &dialect, 3, 99).unwrap_err();
+        assert!(error.to_string().starts_with(why) && error.hint().unwrap().contains("--ragged"), "{error}");
+    }
+}
+
+#[test]
+fn a_record_without_the_time_column_has_no_time() {
+    let dialect = Dialect { ragged: Ragged { pad: true, trim: false }, ..Dialect::default() };
+    let key = KeyColumn { position: 1, name: "t", kind: KeyKind::Integer, zone: &Zone::UTC };
+    let context = ProfileContext { object: "", dialect: &dialect, columns: 3, key: Some(key), range: (None, None) };
+    let found = profile(b"a\nb\nc,1\nd,2,x\ne\n", 0, 1, &context).unwrap();
+    assert_eq!((found.rows, found.unkeyed, found.mended.padded), (5, 3, 4));
 }
 
 const PLAIN: &[u8] = b"ts,host,note\n1,a,\"x\ny\"\n\n2,,\"\"\n3,NA,\"NA\"\n4,\"b,\"\"c\"\"\",\\.\n\\.,q\"r,s\"t,u";
@@ -476,7 +499,10 @@ fn a_profile_counts_rows_by_their_key() {
     let range = (Some(TimeKey(5)), Some(TimeKey(7)));
     let found = profile_integers(b"a,4\nb,NA\nc, 5\nd,\"6\"\ne,6\nf,7\ng,9\n", range).unwrap();
     let keys = Some(KeySpan { min: TimeKey(4), max: TimeKey(9) });
-    assert_eq!(found, PieceProfile { rows: 7, keys, unkeyed: 1, before: 1, after: 2, ascending: true });
+    assert_eq!(
+        found,
+        PieceProfile { rows: 7, keys, unkeyed: 1, before: 1, after: 2, ascending: true, mended: Mended::default() }
+    );
     let found = profile_integers(b"a,4\nb,9\nc,-5\n", (None, None)).unwrap();
     assert_eq!((found.before, found.after, found.ascending), (0, 0, false));
     assert_eq!(found.keys, Some(KeySpan { min: TimeKey(-5), max: TimeKey(9) }));

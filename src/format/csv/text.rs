@@ -15,7 +15,7 @@ const SHORT_BYTES: usize = 32;
 
 impl Symbols {
     /// The quote, and the byte that makes a quote literal. Only called for fields that hold a quote.
-    fn quote_and_escape(&self) -> (u8, u8) {
+    pub(super) fn quote_and_escape(&self) -> (u8, u8) {
         let quote = self.quote.expect("only a dialect with quotes finds a quoted field");
         (quote, self.escape.unwrap_or(quote))
     }
@@ -29,6 +29,9 @@ impl Symbols {
 
     /// Appends the text of the quoted field `raw` to `text`.
     fn unquote(&self, raw: &[u8], text: &mut Vec<u8>) {
+        if self.keeps_stray_quotes {
+            return self.unquote_keeping(raw, text);
+        }
         let (quote, escape) = self.quote_and_escape();
         let (mut at, mut inside) = (0, false);
         while at < raw.len() {
@@ -46,6 +49,16 @@ impl Symbols {
                 _ => text.push(escape),
             }
         }
+    }
+
+    /// `field` of `piece` without the blanks around it, where these are no part of it.
+    pub(super) fn trimmed(&self, piece: &[u8], field: Field) -> Field {
+        if !self.trims {
+            return field;
+        }
+        let raw = &piece[field.start..field.end];
+        let start = field.start + raw.iter().take_while(|&&byte| self.is_blank(byte)).count();
+        Field { start, end: start + self.trim(raw).len(), ..field }
     }
 
     /// The text of `field` of `piece`, in `scratch` where it does not stand in one run.

@@ -117,8 +117,11 @@ impl<'a> Replan<'a> {
         let [all, before, after, unkeyed] =
             [job.rows.all, job.rows.before, job.rows.after, job.rows.unkeyed].map(count);
         let sql = "update pgbackfill.jobs
-                      set source_rows = $2, rows_before = $3, rows_after = $4, rows_unkeyed = $5
+                      set source_rows = $2, rows_before = $3, rows_after = $4, rows_unkeyed = $5, mended = $6::text::jsonb
                     where id = $1";
-        self.session.execute(sql, &[&self.job, &all, &before, &after, &unkeyed]).await.map(|_| ())
+        self.session
+            .execute(sql, &[&self.job, &all, &before, &after, &unkeyed, &super::mended(job.mended)])
+            .await
+            .map(|_| ())
     }
 }
