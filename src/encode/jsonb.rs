@@ -172,7 +172,10 @@ impl Visitor for Printer {
 
     fn number(&mut self, raw: &str) -> Result<(), &'static str> {
         self.begin_value();
-        self.number.read(raw).map_err(|_| "a number is out of range for numeric")?;
+        self.number
+            .read(raw)
+            .and_then(|()| self.number.fit(None))
+            .map_err(|_| "a number is out of range for numeric")?;
         self.number.print(&mut self.text);
         Ok(())
     }

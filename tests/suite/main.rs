@@ -31,6 +31,7 @@ mod library;
 mod load;
 mod nasty;
 mod network;
+mod oracle;
 mod parquet_values;
 mod policies;
 mod pooled;

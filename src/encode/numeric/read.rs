@@ -1,7 +1,7 @@
 //! Numerics out of text, by the rules of `numeric_in`.
 
 use super::super::values::trimmed;
-use super::{GROUP, Numeric, NumericFault, SCALE_MAX, Sign};
+use super::{GROUP, Numeric, NumericFault, Sign};
 
 /// Weights beyond this do not fit the server's 16 bits.
 const WEIGHT_MAX: i64 = 32_767;
@@ -9,7 +9,7 @@ const WEIGHT_MAX: i64 = 32_767;
 const EXPONENT_END: i64 = 1_073_741_823;
 
 impl Numeric {
-    /// Takes the number that `text` spells.
+    /// Takes the number that `text` spells; it is fit to be sent or printed only after [`fit`](Self::fit).
     pub(in super::super) fn read(&mut self, text: &str) -> Result<(), NumericFault> {
         let word = trimmed(text);
         let (negative, unsigned) = match word.as_bytes() {
@@ -23,7 +23,8 @@ impl Numeric {
         let (whole, fraction) = self.gather(mantissa)?;
         self.sign = if negative { Sign::Negative } else { Sign::Positive };
         let scale = (fraction - exponent).max(0);
-        self.scale = u16::try_from(scale).ok().filter(|_| scale <= SCALE_MAX).ok_or(NumericFault::Overflow)?;
+        // A scale that is too large may still be rounded to a declared one; `fit` refuses it where none is.
+        self.scale = u16::try_from(scale).unwrap_or(u16::MAX);
         self.group(whole - 1 + exponent)
     }
 
@@ -80,7 +81,7 @@ impl Numeric {
         if weight > WEIGHT_MAX {
             return Err(NumericFault::Overflow);
         }
-        // The scale has been checked, so the number cannot be too small for 32 bits either.
+        // Exponents end long before the number could be too small for 32 bits.
         self.weight = i32::try_from(weight).map_err(|_| NumericFault::Overflow)?;
         let first = usize::try_from(place.rem_euclid(i64::from(GROUP)) + 1).expect("a remainder of four is small");
         let (head, tail) = self.decimals.split_at(first.min(self.decimals.len()));
@@ -118,6 +119,7 @@ mod tests {
     fn read(text: &str) -> Result<(Vec<u16>, i32, u16), NumericFault> {
         let mut number = Numeric::default();
         number.read(text)?;
+        number.fit(None)?;
         Ok((number.digits, number.weight, number.scale))
     }
 

@@ -1,12 +1,14 @@
 //! Numerics brought to a declared precision and scale, by the rules of the server's `apply_typmod`.
 
-use super::{BASE, GROUP, Numeric, NumericFault, leading_zeros};
+use super::{BASE, GROUP, Numeric, NumericFault, SCALE_MAX, leading_zeros};
 
 impl Numeric {
     /// Rounds, half away from zero, to the modifier's scale; refuses what then has more digits before the point than
-    /// its precision leaves.
+    /// its precision leaves. Without a modifier, refuses a scale that the server does not keep.
     pub(in super::super) fn fit(&mut self, modifier: Option<(u16, i16)>) -> Result<(), NumericFault> {
-        let Some((precision, scale)) = modifier else { return Ok(()) };
+        let Some((precision, scale)) = modifier else {
+            return if i64::from(self.scale) <= SCALE_MAX { Ok(()) } else { Err(NumericFault::Overflow) };
+        };
         if self.sign.is_special() {
             return if self.sign == super::Sign::NotANumber { Ok(()) } else { Err(NumericFault::Overflow) };
         }
@@ -85,6 +87,8 @@ mod tests {
         assert_eq!(fit("-0.0000000049", 4, 4).as_deref(), Some("0.0000"));
         assert_eq!(fit("5", 10, 3).as_deref(), Some("5.000"));
         assert_eq!(fit("4999.5", 10, 0).as_deref(), Some("5000"));
+        assert_eq!(fit("1e-16384", 10, 2).as_deref(), Some("0.00"));
+        assert_eq!(fit("0e-1073741822", 10, 2).as_deref(), Some("0.00"));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Times of day: `HH:MM[:SS[.frac]]` or `HHMMSS[.frac]`, with an optional am or pm.
+//! Times of day: `HH:MM[:SS[.frac]]` or `HHMMSS[.frac]`, with an optional am or pm; where nothing else can stand also
+//! `HHMM`.
 
 use super::cursor::{Cursor, number};
 use super::offset::take_zone;
@@ -26,14 +27,38 @@ pub fn parse_timetz(text: &[u8], zone: &Zone) -> Result<(i64, i32), Fault> {
 
 fn read(text: &[u8]) -> Result<(i64, Option<i32>), Fault> {
     let mut cursor = Cursor::new(text)?;
-    let micros = take_clock(&mut cursor)?;
+    cursor.take(b"Tt");
+    let micros = take_clock_after_letter(&mut cursor)?;
     let east_seconds = take_zone(&mut cursor)?;
     if cursor.is_empty() { Ok((micros, east_seconds)) } else { Err(FORM) }
 }
 
 /// Takes a time of day, to microseconds since midnight. 24:00:00 is one, and a second 60 is carried.
 pub(super) fn take_clock(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
-    let mut clock = take_fields(cursor)?;
+    let clock = take_fields(cursor)?;
+    finish(clock, cursor)
+}
+
+/// Takes a time of day where a `T`, or the type, says that it is one: four digits are hour and minute then.
+pub(super) fn take_clock_after_letter(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
+    let mut ahead = *cursor;
+    let digits = ahead.take_digits();
+    if digits.len() != 4 || ahead.peek() == Some(b'.') {
+        return take_clock(cursor);
+    }
+    *cursor = ahead;
+    refuse_colon_behind_minus(cursor)?;
+    finish(Clock { hour: value(&digits[..2]), minute: value(&digits[2..]), second: 0, micros: 0 }, cursor)
+}
+
+/// Of a time without colons and an offset west of Greenwich the server makes one part, which has no colons either.
+fn refuse_colon_behind_minus(cursor: &Cursor<'_>) -> Result<(), Fault> {
+    let joined = cursor.peek() == Some(b'-') && cursor.rest().contains(&b':');
+    if joined { Err(FORM) } else { Ok(()) }
+}
+
+/// Applies the am or pm that may follow.
+fn finish(mut clock: Clock, cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
     if let Some(afternoon) = take_meridiem(cursor) {
         clock.hour = match (clock.hour, afternoon) {
             (13.., _) => return Err(NO_CLOCK),
@@ -69,9 +94,13 @@ fn take_fields(cursor: &mut Cursor<'_>) -> Result<Clock, Fault> {
         1 | 2 => take_colons(cursor, leading),
         6 => {
             let [hour, minute, second] = [0, 2, 4].map(|at| value(&leading[at..at + 2]));
-            let micros = take_fraction(cursor)?;
-            // The server takes some of these for dates.
-            if cursor.peek() == Some(b'-') { Err(FORM) } else { Ok(Clock { hour, minute, second, micros }) }
+            // Without colons the server wants digits behind a point.
+            if matches!(cursor.rest(), [b'.'] | [b'.', b'\0'..=b'/' | b':'.., ..]) {
+                return Err(FORM);
+            }
+            let micros = take_fraction(cursor);
+            refuse_colon_behind_minus(cursor)?;
+            Ok(Clock { hour, minute, second, micros })
         }
         _ => Err(FORM),
     }
@@ -83,22 +112,21 @@ fn take_colons(cursor: &mut Cursor<'_>, hour: &[u8]) -> Result<Clock, Fault> {
     // A fraction needs its second: the server takes `12:30.5` for minutes and seconds.
     if cursor.take(b":").is_some() {
         clock.second = cursor.take_number(1, 2)?;
-        clock.micros = take_fraction(cursor)?;
+        clock.micros = take_fraction(cursor);
     }
     Ok(clock)
 }
 
-/// Takes the fraction of a second, if there is one, to microseconds.
-pub(super) fn take_fraction(cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
+/// Takes the fraction of a second, if there is one, to microseconds; a point without digits is none.
+pub(super) fn take_fraction(cursor: &mut Cursor<'_>) -> i64 {
     let from_point = cursor.rest();
     if cursor.take(b".").is_none() {
-        return Ok(0);
+        return 0;
     }
     let digits = cursor.take_digits();
     match digits.len() {
-        0 => Err(FORM),
-        count @ 1..=6 => Ok((count..6).fold(value(digits), |micros, _| micros * 10)),
-        count => Ok(rounded_micros(&from_point[..=count])),
+        count @ 0..=6 => (count..6).fold(value(digits), |micros, _| micros * 10),
+        count => rounded_micros(&from_point[..=count]),
     }
 }
 
@@ -131,7 +159,7 @@ fn take_meridiem(cursor: &mut Cursor<'_>) -> Option<bool> {
     Some(afternoon)
 }
 
-/// The value of one to six digits.
+/// The value of at most six digits.
 fn value(digits: &[u8]) -> i64 {
     number(digits).expect("six digits are a small number")
 }

@@ -11,6 +11,7 @@ mod date;
 mod format;
 mod interval;
 mod moment;
+mod named;
 mod offset;
 mod plain;
 mod stamp;

@@ -1,10 +1,10 @@
 //! A date with an optional time of day and zone, in any of the forms read here; timestamps and dates are made of it.
 
 use super::calendar::{Civil, UNIX_EPOCH_DAYS};
-use super::clock::take_clock;
+use super::clock::{take_clock, take_clock_after_letter};
 use super::cursor::{Cursor, number};
 use super::offset::take_zone;
-use super::{FORM, Fault, NO_DAY};
+use super::{FORM, Fault, NO_DAY, named};
 
 /// What a text says.
 pub(super) enum Reading {
@@ -26,25 +26,42 @@ pub(super) struct Moment {
     pub(super) east_seconds: Option<i32>,
 }
 
-/// Reads `YYYY-MM-DD`, `YYYY/MM/DD` or `YYYYMMDD`, with an optional time after a `T` or white space, an optional offset
-/// after that, and an era at the end; or one of the server's words for a moment that is always the same.
+/// Reads `YYYY-MM-DD`, `YYYY/MM/DD`, `YYYY.MM.DD`, `YYYYMMDD` or a date with the name of its month, with an optional
+/// time after a `T` or white space, an optional offset after that, and an era at the end; or one of the server's words
+/// for a moment that is always the same.
 pub(super) fn read(text: &[u8]) -> Result<Reading, Fault> {
     let mut cursor = Cursor::new(text)?;
     if let Some(reading) = word(cursor.rest()) {
         return Ok(reading);
     }
-    let date = take_date(&mut cursor)?;
-    let (mut micros, mut east_seconds) = (0, None);
-    if goes_on_with_clock(&mut cursor) {
-        micros = take_clock(&mut cursor)?;
-        east_seconds = take_zone(&mut cursor)?;
-    }
+    let named = named::take(&mut cursor);
+    let inner = named.as_ref().and_then(|named| named.clock);
+    let is_joined = named.as_ref().map(|named| named.is_joined);
+    let date = named.map_or_else(|| take_date(&mut cursor), |named| Ok(named.date))?;
+    let (micros, east_seconds) = match inner {
+        Some((micros, None)) => (micros, take_zone(&mut cursor)?),
+        Some(clock) => clock,
+        None => take_clock_of_day(&mut cursor, is_joined)?,
+    };
     let date = in_era(date, take_era(&mut cursor))?;
     if cursor.is_empty() {
         Ok(Reading::Moment(Moment { days: date.to_days(), micros, east_seconds }))
     } else {
         Err(FORM)
     }
+}
+
+/// Takes the time of day that follows a date, and the offset after it; midnight where there is none. `is_joined` tells
+/// how a date that names its month is written.
+fn take_clock_of_day(cursor: &mut Cursor<'_>, is_joined: Option<bool>) -> Result<(i64, Option<i32>), Fault> {
+    let micros = match take_separator(cursor, is_joined) {
+        // Right behind a date it would be one more part of that.
+        None if cursor.peek() == Some(b'-') => return Err(FORM),
+        None => 0,
+        Some(Separator::Letter) => take_clock_after_letter(cursor)?,
+        Some(Separator::Space) => take_clock(cursor)?,
+    };
+    Ok((micros, take_zone(cursor)?))
 }
 
 fn word(text: &[u8]) -> Option<Reading> {
@@ -62,7 +79,7 @@ fn word(text: &[u8]) -> Option<Reading> {
 /// Takes the day as it is written; whether the calendar has it depends on the era.
 fn take_date(cursor: &mut Cursor<'_>) -> Result<Civil, Fault> {
     let leading = cursor.take_digits();
-    let separator = cursor.take(b"-/");
+    let separator = cursor.take(b"-/.");
     let [year, month, day] = match (leading.len(), separator) {
         (8, None) => [&leading[..4], &leading[4..6], &leading[6..]].map(number).map(|part| part.unwrap_or(0)),
         // With fewer digits the server goes by its DateStyle.
@@ -78,15 +95,27 @@ fn take_date(cursor: &mut Cursor<'_>) -> Result<Civil, Fault> {
     Ok(Civil { year, month: short(month), day: short(day) })
 }
 
-/// Whether a time of day follows; takes what stands before it.
-fn goes_on_with_clock(cursor: &mut Cursor<'_>) -> bool {
+/// What stands between a date and its time of day.
+enum Separator {
+    /// A `T`.
+    Letter,
+    /// White space; after a date that names its month also a comma or a colon.
+    Space,
+}
+
+/// Takes what stands before a time of day, if one follows.
+fn take_separator(cursor: &mut Cursor<'_>, is_joined: Option<bool>) -> Option<Separator> {
     let mut ahead = *cursor;
-    let separated = ahead.take(b"Tt").is_some() || ahead.take_spaces();
-    let clock = separated && ahead.peek().is_some_and(|byte| byte.is_ascii_digit());
-    if clock {
-        *cursor = ahead;
-    }
-    clock
+    let separator = if let Some(is_joined) = is_joined {
+        named::take_separator(&mut ahead, is_joined).then_some(Separator::Space)
+    } else if ahead.take(b"Tt").is_some() {
+        Some(Separator::Letter)
+    } else {
+        ahead.take_spaces().then_some(Separator::Space)
+    };
+    let separator = separator.filter(|_| ahead.peek().is_some_and(|byte| byte.is_ascii_digit()))?;
+    *cursor = ahead;
+    Some(separator)
 }
 
 /// Takes an era after white space: true for years before Christ.

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::SinkExt;
+use futures_util::{SinkExt, TryStreamExt};
 use tokio::runtime::Runtime;
 use tokio_postgres::{Client, NoTls, SimpleQueryMessage};
 
@@ -248,6 +248,14 @@ impl Session {
     #[track_caller]
     pub(crate) fn count(&self, table: &str) -> u64 {
         self.one(&format!("select count(*) from {table}")).parse().expect("a count is a number")
+    }
+
+    /// What `copy … to stdout` sends.
+    #[track_caller]
+    pub(crate) fn copy_out(&self, statement: &str) -> Vec<u8> {
+        let sent: Result<Vec<Bytes>, _> =
+            runtime().block_on(async { self.0.copy_out(statement).await?.try_collect().await });
+        sent.unwrap_or_else(|error: tokio_postgres::Error| panic!("{error:?}\n{statement}")).concat()
     }
 
     /// `\copy`: the oracle. `options` as in `copy … with (…)`, beside the format.

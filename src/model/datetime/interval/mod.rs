@@ -1,7 +1,7 @@
 //! Texts of intervals: the verbose form that the server prints, and the designators of ISO 8601.
 //!
 //! The rules are those of server versions from 15 on. Earlier ones round fractions of years in another way, so these
-//! are refused, as are a number without its unit and the `1-2` of the SQL standard, which are read by setting.
+//! are refused.
 
 mod iso;
 mod verbose;

@@ -26,7 +26,8 @@ const SECOND_FIELDS: u16 = 0b111;
 /// The fields of a time of day: those, the minute and the hour.
 const CLOCK_FIELDS: u16 = 0b1_1111;
 
-/// Reads numbers with units, at most one time of day after them, and `ago`.
+/// Reads numbers with units, at most one time of day after them, and `ago`. A number without a unit is days before a
+/// time of day, and seconds at the end; `1-2` is a year and two months.
 pub(super) fn read(text: &[u8]) -> Result<Sum, Fault> {
     let mut cursor = Cursor::new(text)?;
     // The mark of the server's `postgres_verbose` style, which says nothing.
@@ -37,10 +38,10 @@ pub(super) fn read(text: &[u8]) -> Result<Sum, Fault> {
     loop {
         let leading = Leading::take(&mut cursor);
         let is_clock = cursor.peek() == Some(b':');
-        let (amount, unit, fields) = if is_clock {
-            (take_clock(&mut cursor, &leading)?, Unit::Micros(1), CLOCK_FIELDS)
-        } else {
-            take_with_unit(&mut cursor, &leading)?
+        let (amount, unit, fields) = match cursor.peek() {
+            Some(b':') => (take_clock(&mut cursor, &leading)?, Unit::Micros(1), CLOCK_FIELDS),
+            Some(b'-') => take_months(&mut cursor, &leading)?,
+            _ => take_with_unit(&mut cursor, &leading)?,
         };
         if seen & fields != 0 {
             return Err(Fault("a unit is named twice"));
@@ -92,14 +93,46 @@ fn take_with_unit(cursor: &mut Cursor<'_>, leading: &Leading<'_>) -> Result<(Amo
         let count = cursor.take_digits().len();
         fraction = if count == 0 { return Err(FORM) } else { double(&from_point[..=count]) };
     }
-    cursor.take_spaces();
-    let name = cursor.take_letters();
-    let is_named = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
-    let position = UNITS.iter().position(|(names, _)| is_named(names)).ok_or(Fault("a number has no known unit"))?;
+    let position = take_unit(cursor)?;
     let unit = UNITS[position].1;
     let has_subseconds = unit == Unit::Micros(MICROS_PER_SECOND) && fraction != 0.0;
     let fields = if has_subseconds { SECOND_FIELDS } else { 1 << position };
     Ok((leading.amount(whole, fraction), unit, fields))
+}
+
+/// Takes the name of a unit, and gives its place among them; where none is named, as the server does, days before a time
+/// of day and seconds at the end.
+fn take_unit(cursor: &mut Cursor<'_>) -> Result<usize, Fault> {
+    let of = |wanted: Unit| UNITS.iter().position(|(_, unit)| *unit == wanted).ok_or(FORM);
+    let mut ahead = *cursor;
+    ahead.take_spaces();
+    let name = ahead.take_letters();
+    if name.is_empty() && ahead.is_empty() {
+        return of(Unit::Micros(MICROS_PER_SECOND));
+    }
+    if name.is_empty() && goes_on_with_clock(ahead) {
+        return of(Unit::Days);
+    }
+    *cursor = ahead;
+    let is_named = |names: &[&str]| names.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+    UNITS.iter().position(|(names, _)| is_named(names)).ok_or(Fault("a number has no known unit"))
+}
+
+fn goes_on_with_clock(mut cursor: Cursor<'_>) -> bool {
+    Leading::take(&mut cursor);
+    cursor.peek() == Some(b':')
+}
+
+/// Takes the months of `1-2`, whose years were read.
+fn take_months(cursor: &mut Cursor<'_>, years: &Leading<'_>) -> Result<(Amount, Unit, u16), Fault> {
+    const FIELD: usize = 7; // of months
+    cursor.take(b"-").ok_or(FORM)?;
+    let months = cursor.take_number(1, 2)?;
+    if months > 11 {
+        return Err(Fault("a year has no more than eleven months beside it"));
+    }
+    let total = years.value()?.checked_mul(12).and_then(|years| years.checked_add(months)).ok_or(RANGE)?;
+    Ok((years.amount(total, 0.0), UNITS[FIELD].1, 1 << FIELD))
 }
 
 /// Takes the rest of a time of day whose hours were read, to microseconds. Hours have no bound.
@@ -109,7 +142,7 @@ fn take_clock(cursor: &mut Cursor<'_>, hours: &Leading<'_>) -> Result<Amount, Fa
     let (mut seconds, mut micros) = (0, 0);
     if cursor.take(b":").is_some() {
         seconds = cursor.take_number(1, 2)?;
-        micros = take_fraction(cursor)?;
+        micros = take_fraction(cursor);
     }
     if minutes > 59 || seconds > 60 {
         return Err(NO_CLOCK);
