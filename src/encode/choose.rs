@@ -15,7 +15,8 @@ use super::jsonb::Canonical;
 use super::numeric::Numeric;
 use super::text::{Direct, Labels, Limit};
 use super::values::Texts;
-use super::{array, array_literal, boolean, bytea, catalog, float, integer, interval, mac, money, network, numeric};
+use super::{array, array_literal, boolean, bytea, catalog, composite, float, integer, interval, mac, money};
+use super::{multirange, network, numeric, range};
 use super::{temporal, text, uuid};
 use crate::model::Zone;
 use crate::schema::{PgKind, PgType};
@@ -64,6 +65,11 @@ impl Choice {
         }
     }
 
+    /// The text as it stands, for the type's input function.
+    pub(super) fn input_text<V: Texts>() -> Self {
+        text::from_text::<V>(Limit::None).read_as_text()
+    }
+
     /// What was chosen for text, as the choice for a type whose input function shall read that text.
     fn read_as_text(self) -> Self {
         match self {
@@ -106,6 +112,10 @@ pub(super) fn choose(source: &DataType, target: &PgType, zone: &Zone) -> Choice 
         DataType::Binary | DataType::BinaryView | DataType::FixedSizeBinary(_) => from_bytes(source, target, zone),
         DataType::List(item) => array::from_list::<i32>(item, source, target, zone),
         DataType::LargeList(item) => array::from_list::<i64>(item, source, target, zone),
+        DataType::Struct(fields) => match &target.kind {
+            PgKind::Composite(attributes) => composite::from_struct(fields, target, attributes, zone),
+            _ => Choice::none(source, target),
+        },
         _ => temporal::from_temporal(source, target, zone),
     }
 }
@@ -170,25 +180,23 @@ fn from_text<V: Texts>(source: &DataType, target: &PgType, zone: &Zone) -> Choic
         PgKind::Name => Choice::Binary(Direct::<V, _>::boxed(catalog::WholeName)),
         PgKind::Array(element) => match choose(&DataType::Utf8, element, zone) {
             Choice::Binary(encoder) => Choice::Binary(array_literal::ArrayLiteral::<V>::boxed(element.oid, encoder)),
-            Choice::Text(_) => text::from_text::<V>(Limit::None).read_as_text(),
+            Choice::Text(_) => Choice::input_text::<V>(),
             Choice::None(reason) => Choice::None(reason),
         },
         // The fields of such a modifier change what the text means: '5' is five days for `interval day`.
-        PgKind::Interval(Some(modifier)) if interval::names_fields(*modifier) => {
-            text::from_text::<V>(Limit::None).read_as_text()
-        }
+        PgKind::Interval(Some(modifier)) if interval::names_fields(*modifier) => Choice::input_text::<V>(),
         PgKind::Date
         | PgKind::Time(_)
         | PgKind::TimeTz(_)
         | PgKind::Timestamp(_)
         | PgKind::TimestampTz(_)
         | PgKind::Interval(_) => temporal::from_text::<V>(source, target, zone),
-        _ => from_rarer_text::<V>(source, target),
+        _ => from_rarer_text::<V>(source, target, zone),
     }
 }
 
-fn from_rarer_text<V: Texts>(source: &DataType, target: &PgType) -> Choice {
-    match target.kind {
+fn from_rarer_text<V: Texts>(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
+    match &target.kind {
         PgKind::Inet => parsed::<V, _>(|text, out| network::parse(text, false, out)),
         PgKind::Cidr => parsed::<V, _>(|text, out| network::parse(text, true, out)),
         PgKind::MacAddr => parsed::<V, _>(mac::parse_6),
@@ -206,9 +214,10 @@ fn from_rarer_text<V: Texts>(source: &DataType, target: &PgType) -> Choice {
         PgKind::PgLsn => parsed::<V, _>(catalog::parse_lsn),
         PgKind::InternalChar => parsed::<V, _>(catalog::parse_char),
         PgKind::Point => parsed::<V, _>(catalog::parse_point),
-        PgKind::Hstore | PgKind::Range { .. } | PgKind::Multirange(_) | PgKind::Composite(_) => {
-            text::from_text::<V>(Limit::None).read_as_text()
-        }
+        PgKind::Range { subtype, discrete } => range::from_text::<V>(subtype, *discrete, zone),
+        PgKind::Multirange(range) => multirange::from_text::<V>(range, zone),
+        PgKind::Composite(attributes) => composite::from_text::<V>(attributes, zone),
+        PgKind::Hstore => Choice::input_text::<V>(),
         _ => Choice::none(source, target),
     }
 }

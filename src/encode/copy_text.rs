@@ -7,9 +7,9 @@ use super::array::Dimension;
 use super::field::LENGTH_BYTES;
 use super::float;
 use super::numeric::Numeric;
-use super::{bits, catalog, interval, mac, money, network, time};
+use super::{bits, catalog, interval, mac, money, network, range, time};
 use crate::model::datetime::{Interval, format_date, format_timestamp, format_timestamptz};
-use crate::schema::{PgKind, PgType};
+use crate::schema::{PgAttribute, PgKind, PgType};
 
 /// Prints tuples as lines.
 #[derive(Debug)]
@@ -128,6 +128,9 @@ impl Printer {
             PgKind::PgLsn => catalog::print_lsn(field, out),
             PgKind::InternalChar => out.extend(field.iter().filter(|byte| **byte != 0)),
             PgKind::Point => self.print_point(fields, out),
+            PgKind::Range { subtype, .. } => self.print_range(subtype, fields, out),
+            PgKind::Multirange(range) => self.print_multirange(range, fields, out),
+            PgKind::Composite(attributes) => self.print_composite(attributes, fields, out),
             _ => print_temporal(&ty.kind, fields, out),
         }
     }
@@ -137,6 +140,50 @@ impl Printer {
         float::print(f64::from_be_bytes(fields.array()), &mut self.digits, out);
         out.push(b',');
         float::print(f64::from_be_bytes(fields.array()), &mut self.digits, out);
+        out.push(b')');
+    }
+
+    fn print_range(&mut self, subtype: &PgType, mut fields: Fields, out: &mut Vec<u8>) {
+        let [flags] = fields.array();
+        if flags & range::EMPTY != 0 {
+            return put(out, "empty");
+        }
+        let has = |flag| flags & flag != 0;
+        out.push(if has(range::LOWER_INCLUSIVE) { b'[' } else { b'(' });
+        for (infinite, separator) in [(range::LOWER_INFINITE, b','), (range::UPPER_INFINITE, b' ')] {
+            if let Some(field) = if has(infinite) { None } else { fields.field() } {
+                self.print_quoted(subtype, field, out);
+            }
+            out.push(separator);
+        }
+        out.pop();
+        out.push(if has(range::UPPER_INCLUSIVE) { b']' } else { b')' });
+    }
+
+    fn print_multirange(&mut self, range: &PgType, mut fields: Fields, out: &mut Vec<u8>) {
+        out.push(b'{');
+        for at in 0..fields.int() {
+            if at > 0 {
+                out.push(b',');
+            }
+            let field = fields.field().expect("a multirange holds no nulls");
+            self.print(range, field, out);
+        }
+        out.push(b'}');
+    }
+
+    fn print_composite(&mut self, attributes: &[PgAttribute], mut fields: Fields, out: &mut Vec<u8>) {
+        let _count = fields.int();
+        out.push(b'(');
+        for (at, attribute) in attributes.iter().enumerate() {
+            if at > 0 {
+                out.push(b',');
+            }
+            let _oid = fields.int();
+            if let Some(field) = fields.field() {
+                self.print_quoted(&attribute.ty, field, out);
+            }
+        }
         out.push(b')');
     }
 
@@ -159,7 +206,7 @@ impl Printer {
     fn print_members(&mut self, element: &PgType, dimensions: &[Dimension], fields: &mut Fields, out: &mut Vec<u8>) {
         let Some((outer, inner)) = dimensions.split_first() else {
             return match fields.field() {
-                Some(field) => self.print_element(element, field, out),
+                Some(field) => self.print_quoted(element, field, out),
                 None => put(out, "NULL"),
             };
         };
@@ -171,7 +218,7 @@ impl Printer {
     }
 
     /// Always in quotation marks, within which only two characters need an escape.
-    fn print_element(&mut self, element: &PgType, field: &[u8], out: &mut Vec<u8>) {
+    fn print_quoted(&mut self, element: &PgType, field: &[u8], out: &mut Vec<u8>) {
         let mut text = Vec::new();
         self.print(element, field, &mut text);
         out.push(b'"');

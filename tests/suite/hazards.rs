@@ -2,7 +2,7 @@
 //! we refuse.
 
 use crate::harness::{Database, Folder, run};
-use crate::values::{csv_of, refused_alike};
+use crate::values::csv_of;
 
 /// A type and texts for it. The server says which of them are values.
 pub(crate) type Hazards = (&'static str, &'static [&'static str]);
@@ -26,8 +26,27 @@ pub(crate) fn agree(setup: &str, cases: &[Hazards]) {
     for (ty, values) in &taken {
         stored(setup, ty, values);
     }
-    let refused: Vec<(&str, &[&str])> = refused.iter().map(|(ty, others)| (*ty, others.as_slice())).collect();
-    refused_alike(setup, &refused);
+    for (ty, others) in &refused {
+        refused_each(setup, ty, others);
+    }
+}
+
+/// Expects each text refused, with its place where it is refused here, and else with the constraint of a domain.
+#[track_caller]
+fn refused_each(setup: &str, ty: &str, others: &[&str]) {
+    const CONSTRAINTS: [&str; 2] = ["(23514)", "(23502)"];
+    let (database, folder) = (Database::with(setup), Folder::new());
+    database.sql(&format!("create table t (ts timestamptz not null, v {ty})"));
+    for (number, text) in others.iter().enumerate() {
+        let csv = csv_of(&[text]);
+        let path = folder.write(&format!("{number}.csv"), &csv);
+        let output = run(&database, &format!("load {path} --table t --time-column ts --window 1h --job {number}"));
+        let output = output.exits(1).says(&["column \"v\""]);
+        if !CONSTRAINTS.iter().any(|constraint| output.stderr.contains(constraint)) {
+            output.says(&[&format!("{path} record 2, byte {}", "ts,v\n2024-01-01T00:00:00Z,\n".len())]);
+        }
+        assert_eq!(database.count("t"), 0, "{text:?} as {ty}");
+    }
 }
 
 /// Loads values beside a column that goes in either form, and compares with what the server made of them.
@@ -50,7 +69,8 @@ fn stored(setup: &str, ty: &str, values: &[&str]) {
     assert_eq!(hashed, "t", "verify compares {ty}");
     let (header, rows) = csv.split_once('\n').unwrap();
     // The text form is printed from the binary one, so a table with another column that needs it must hold the same.
-    let path = folder.write("b.csv", format!("words,{header}\n{}", rows.replace("2024-01-01T", ",2024-01-01T")));
+    let path = folder
+        .write("b.csv", format!("words,{header}\n{}", rows.replace("2024-01-01T00:00:00Z,", ",2024-01-01T00:00:00Z,")));
     run(&database, &load("beside").replace("a.csv", "b.csv")).exits(0);
     assert!(path.ends_with("b.csv"));
     database.assert_same("(select ts, v from beside)", "(select ts, v from expected)");

@@ -48,4 +48,6 @@ mod time_columns;
 mod torture;
 mod triggers;
 mod values;
+mod values_composites;
 mod values_network;
+mod values_ranges;

@@ -36,7 +36,7 @@ pub(crate) fn stored_alike(setup: &str, format: &str, cases: &[(&str, &[&str])])
 
 /// Expects each value refused by the server's COPY and by ours, which says where the value stood and stores nothing.
 #[track_caller]
-pub(crate) fn refused_alike(setup: &str, cases: &[(&str, &[&str])]) {
+fn refused_alike(setup: &str, cases: &[(&str, &[&str])]) {
     let (database, folder) = (Database::with(setup), Folder::new());
     for (number, (ty, values)) in cases.iter().enumerate() {
         let table = format!("t{number}");
@@ -278,13 +278,11 @@ fn arrays_are_stored_as_the_server_reads_them() {
 
 #[test]
 fn types_without_a_binary_form_here_go_as_text_and_the_plan_says_so() {
-    let setup = "create extension hstore; create type pair as (a int, b text)";
-    let cases: [(&str, &[&str]); 6] = [
+    let setup = "create extension hstore";
+    let cases: [(&str, &[&str]); 4] = [
         ("tsvector", &["a fat cat"]),
         ("box", &["(1,2),(3,4)"]),
-        ("int4range", &["[1,5)", "empty"]),
         ("hstore", &["a=>1, \"b c\"=>NULL"]),
-        ("pair", &["(1,\"x,\\\\ y\")", "(,)"]),
         ("tsvector[]", &["{a,NULL}"]),
     ];
     stored_alike(setup, "text", &cases);

@@ -3,10 +3,12 @@
 //! The binary form is that of `numeric_send` in the server's `numeric.c`: number of digits, weight of the first, sign,
 //! display scale, then the base-10000 digits, without zeros at either end.
 
+mod compare;
 mod decimal;
 mod read;
 mod round;
 
+pub(super) use compare::compare_sent;
 pub(super) use decimal::from_decimal;
 
 use super::values::shown;
