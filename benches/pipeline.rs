@@ -109,7 +109,7 @@ fn pipeline(criterion: &mut Criterion) {
     group.bench_function("survey", |b| b.iter(|| survey(black_box(&body), &header.dialect)));
     let key = KeyColumn { position: 0, name: "time", kind: KeyKind::TimestampTz, zone: &Zone::UTC };
     let (object, dialect, columns) = ("bench.csv", &*header.dialect, header.columns);
-    let context = ProfileContext { object, dialect, columns, key: Some(key), range: (None, None) };
+    let context = ProfileContext { object, dialect, columns, key: Some(key), range: (None, None), rejects: None };
     group.bench_function("profile", |b| b.iter(|| profile(black_box(&body), header.body, 1, &context).unwrap()));
     group.bench_function("decode", |b| b.iter(|| decode(black_box(&csv), header.body, &header.dialect, &header.names)));
     group.finish();

@@ -142,6 +142,19 @@ impl Error {
         self
     }
 
+    /// Why, without the place: the message, and those of the causes.
+    #[must_use]
+    pub(crate) fn reason(&self) -> String {
+        let mut text = self.0.message.clone();
+        let mut cause = std::error::Error::source(self);
+        while let Some(next) = cause {
+            text.push_str(": ");
+            text.push_str(&next.to_string());
+            cause = next.source();
+        }
+        text
+    }
+
     /// Wraps this error in another that says what was being done; kind, place and hint carry over, and the outer
     /// message does not repeat the place.
     #[must_use]

@@ -1,7 +1,8 @@
 //! Questions to the ledger, each over a connection of its own.
 
 use crate::error::Result;
-use crate::ledger::{self, JobStatus};
+use crate::ledger::{self, JobRecord, JobStatus, RejectedObject, RejectedRow};
+use crate::model::RejectCount;
 use crate::target::{ConnectSettings, Session};
 
 /// Makes the ledger's tables where they are missing; a load does so by itself where the role may.
@@ -33,4 +34,61 @@ pub async fn status(target: &ConnectSettings, job: Option<&str>) -> Result<JobSt
     let session = Session::open(target).await?;
     let job = ledger::find(&session, job).await?;
     JobStatus::of(&session, &job).await
+}
+
+/// The rows that a job has rejected, to be looked at, mended and loaded again.
+pub struct Rejects {
+    session: Session,
+    job: JobRecord,
+}
+
+impl Rejects {
+    /// Those of `job`; of the only one where none is named.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::ErrorKind::Settings`] if there is no such job, or several and none is named.
+    pub async fn of(target: &ConnectSettings, job: Option<&str>) -> Result<Self> {
+        let session = Session::open(target).await?;
+        let job = ledger::find(&session, job).await?;
+        Ok(Self { session, job })
+    }
+
+    /// Name of the job.
+    #[must_use]
+    pub fn job(&self) -> &str {
+        &self.job.name
+    }
+
+    /// The objects that they are of, in the order of their URIs.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be asked.
+    pub async fn objects(&self) -> Result<Vec<RejectedObject>> {
+        self.job.rejected_objects(&self.session).await
+    }
+
+    /// How many there are, by reason and column, most first; those of one object where one is named.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be asked.
+    pub async fn counts(&self, object: Option<&str>) -> Result<Vec<RejectCount>> {
+        self.job.reject_counts(&self.session, object).await
+    }
+
+    /// Hands each to `take`, in the order of objects and records; those of one object where one is named. However many there
+    /// are, few are in memory at a time.
+    ///
+    /// # Errors
+    ///
+    /// If the server cannot be asked, or what `take` gives.
+    pub async fn for_each(
+        &self,
+        object: Option<&str>,
+        mut take: impl FnMut(RejectedRow) -> Result<()> + Send,
+    ) -> Result<()> {
+        self.job.each_reject(&self.session, object, &mut take).await
+    }
 }

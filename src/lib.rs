@@ -33,15 +33,18 @@ pub mod target;
 mod verify;
 
 pub use error::{Error, ErrorKind, Place, Result, Retry, SqlClass, classify};
-pub use jobs::{init, job_names, status};
-pub use ledger::JobStatus;
+pub use jobs::{Rejects, init, job_names, status};
+pub use ledger::{JobStatus, RejectedObject, RejectedRow};
 pub use load::{
     Backfill, Input, InspectedObject, InspectedTime, Inspection, PlannedColumn, Proposal, ProposedWindow, Stop, Undone,
     inspect, undo,
 };
-pub use model::{Conflicts, Event, Mended, Observer, Progress, Ragged, RepeatedHeader, StrayQuotes, Summary, Zone};
+pub use model::{
+    Conflicts, Event, Mended, Observer, Progress, Ragged, RawRecord, Reject, RejectCount, RepeatedHeader, StrayQuotes,
+    Summary, Zone,
+};
 pub use options::{
-    Bound, Commit, CsvOptions, EmptyFields, Existing, Limits, MappingRules, OnConflict, Options, WindowSize,
+    Bound, Commit, CsvOptions, EmptyFields, Existing, Limits, MappingRules, MaxRejects, OnConflict, Options, WindowSize,
 };
 pub use source::{Batches, Part, Source};
 pub use target::ConnectSettings;

@@ -40,6 +40,8 @@ pub struct Options {
     pub takeover: bool,
     /// Whether to go on with a source that has changed: what is concerned is planned and loaded anew.
     pub accept_changed_source: bool,
+    /// How many rows of the job may be rejected before it fails.
+    pub max_rejects: MaxRejects,
     /// Which source column feeds which target column.
     pub mapping: MappingRules,
     /// How delimited text is read.
@@ -106,6 +108,57 @@ pub enum Commit {
     Batch,
     /// A whole window.
     Window,
+}
+
+/// How many rows of a job may be rejected: those that cannot be read, and those whose values cannot be stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum MaxRejects {
+    /// So many.
+    Rows(u64),
+    /// So many millionths of the rows that the job is to load: 1 % is 10,000 of them.
+    PerMillion(u32),
+}
+
+impl MaxRejects {
+    /// None at all: the first row that cannot be loaded ends the run.
+    pub const NONE: Self = Self::Rows(0);
+
+    /// Whether any may be.
+    #[must_use]
+    pub fn allows_any(self) -> bool {
+        !matches!(self, Self::Rows(0) | Self::PerMillion(0))
+    }
+
+    /// How many those are of `rows` rows.
+    #[must_use]
+    pub fn of(self, rows: u64) -> u64 {
+        match self {
+            Self::Rows(limit) => limit,
+            Self::PerMillion(share) => {
+                let limit = u128::from(rows) * u128::from(share) / 1_000_000;
+                u64::try_from(limit).unwrap_or(u64::MAX)
+            }
+        }
+    }
+}
+
+impl Default for MaxRejects {
+    fn default() -> Self {
+        Self::NONE
+    }
+}
+
+impl std::fmt::Display for MaxRejects {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Rows(limit) => write!(f, "{limit}"),
+            Self::PerMillion(share) => {
+                let (whole, rest) = (share / 10_000, share % 10_000);
+                let digits = if rest == 0 { String::new() } else { format!(".{rest:04}") };
+                write!(f, "{whole}{}%", digits.trim_end_matches('0'))
+            }
+        }
+    }
 }
 
 /// Which source column feeds which target column, beyond equal names.
@@ -183,6 +236,8 @@ pub struct Limits {
     pub windows: usize,
     /// Pieces of a source: all of them are kept in memory.
     pub pieces: usize,
+    /// Bytes that are kept of a rejected row.
+    pub reject_bytes: u64,
     /// How long a window that fails is tried again, from its first failure, before the run gives up.
     pub retry_for: Duration,
     /// How long a run that stopped renewing its lease is believed to be alive.
@@ -210,6 +265,7 @@ impl Options {
             join: false,
             takeover: false,
             accept_changed_source: false,
+            max_rejects: MaxRejects::NONE,
             mapping: MappingRules::default(),
             csv: CsvOptions::default(),
             zone: Zone::UTC,
@@ -290,10 +346,32 @@ impl Default for Limits {
             windows: 1_000_000,
             // About 120 bytes each; at 4 MiB of CSV to a piece these are 16 TiB.
             pieces: 4_000_000,
+            // Nearly every row in full, and a runaway quote not for long.
+            reject_bytes: 64 << 10,
             retry_for: Duration::from_secs(300),
             lease: Duration::from_secs(60),
             // Longer than any healthy statement of a window, the delete of a half-loaded one included.
             statement_timeout: Some(Duration::from_secs(30 * 60)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_of_rows_is_exact_and_rounds_down() {
+        assert_eq!(MaxRejects::PerMillion(10_000).of(199), 1);
+        assert_eq!(MaxRejects::PerMillion(1_000_000).of(u64::MAX), u64::MAX);
+        assert_eq!(MaxRejects::Rows(7).of(3), 7);
+        assert!(!MaxRejects::NONE.allows_any() && !MaxRejects::PerMillion(0).allows_any());
+    }
+
+    #[test]
+    fn a_limit_of_rejects_is_printed_as_it_is_typed() {
+        let printed = [0, 5, 10_000, 12_500, 1_000_000].map(|share| MaxRejects::PerMillion(share).to_string());
+        assert_eq!(printed, ["0%", "0.0005%", "1%", "1.25%", "100%"]);
+        assert_eq!(MaxRejects::Rows(100).to_string(), "100");
     }
 }

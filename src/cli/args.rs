@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use pgbackfill::{Bound, Commit, Existing, OnConflict, WindowSize, Zone};
+use pgbackfill::{Bound, Commit, Existing, MaxRejects, OnConflict, WindowSize, Zone};
 
 /// Load history into PostgreSQL and TimescaleDB, window by window, exactly once.
 #[derive(Debug, Parser)]
@@ -177,6 +177,9 @@ pub(crate) struct JobOptions {
     /// What one transaction holds
     #[arg(long, value_enum, default_value = "batch", env = "PGBACKFILL_COMMIT")]
     pub(crate) commit: CommitArg,
+    /// How many rows that cannot be loaded are set aside before the job fails: a number, or a share such as 0.1%
+    #[arg(long, value_name = "N|P%", default_value = "0", env = "PGBACKFILL_MAX_REJECTS", value_parser = read::max_rejects)]
+    pub(crate) max_rejects: MaxRejects,
     /// Feed target column TARGET from source column SOURCE; repeatable
     #[arg(long, value_name = "SOURCE=TARGET", env = "PGBACKFILL_MAP", value_parser = read::pair)]
     pub(crate) map: Vec<(String, String)>,
@@ -293,6 +296,9 @@ pub(crate) struct LimitOptions {
     /// Folder of the spool [default: the system's temporary folder]
     #[arg(long, value_name = "FOLDER", env = "PGBACKFILL_SPOOL_FOLDER")]
     pub(crate) spool_folder: Option<PathBuf>,
+    /// What is kept of a rejected row; a longer one is kept in part
+    #[arg(long, value_name = "SIZE", default_value = "64KiB", env = "PGBACKFILL_REJECT_BYTES", value_parser = read::bytes)]
+    pub(crate) reject_bytes: u64,
     /// How long a window that fails is tried again
     #[arg(long, value_name = "TIME", default_value = "5m", env = "PGBACKFILL_RETRY_FOR", value_parser = read::duration)]
     pub(crate) retry_for: Duration,

@@ -9,7 +9,7 @@ use pgbackfill::{Error, ErrorKind};
 pub(crate) const DONE: u8 = 0;
 /// What was asked failed.
 const FAILED: u8 = 1;
-/// Loaded, but for rows that belong to no window.
+/// Loaded, but for rows that were rejected, or have no time.
 pub(crate) const WITH_REJECTS: u8 = 3;
 /// Not everything is loaded; run again to resume.
 pub(crate) const INCOMPLETE: u8 = 4;

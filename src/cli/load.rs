@@ -31,7 +31,7 @@ pub(crate) async fn load(args: &LoadArgs, common: &Common) -> anyhow::Result<u8>
 }
 
 fn code(summary: &Summary) -> u8 {
-    match (summary.is_complete(), summary.rows_unkeyed) {
+    match (summary.is_complete(), summary.rows_unkeyed + summary.rows_rejected) {
         (true, 0) => exit::DONE,
         (true, _) => exit::WITH_REJECTS,
         (false, _) => exit::INCOMPLETE,

@@ -95,6 +95,9 @@ fn print_status(status: &JobStatus) {
             "conflicts {inserted} rows inserted, {skipped} skipped and {updated} updated for rows of their key"
         ));
     }
+    if progress.rejected > 0 {
+        line(&format!("rejects   {}: `pgbackfill rejects {}` prints them", count(progress.rejected), status.job));
+    }
     if let Some(frontier) = &status.frontier {
         line(&format!("frontier  every window before {frontier} is loaded"));
     }

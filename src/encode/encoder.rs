@@ -120,6 +120,7 @@ impl Encoder {
     ///
     /// A row of the batch whose value cannot be stored; `out` is then as it was.
     pub fn encode(&mut self, batch: &RecordBatch, out: &mut BlockBuilder) -> Result<(), ValueFault> {
+        self.check(batch)?;
         let arrays = self.prepare(batch)?;
         let mark = out.mark();
         let mut rows = 0..GROUP_ROWS_MIN.min(batch.num_rows());
@@ -136,22 +137,102 @@ impl Encoder {
         Ok(())
     }
 
-    /// The batch's columns in the types that their encoders take.
-    fn prepare(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, ValueFault> {
+    /// Encodes all rows of `batch` that can be stored and appends them to `out`; why the others cannot goes to `faults`, one
+    /// for each such row, in the order of rows.
+    ///
+    /// A fault costs that rows of its group are measured again, never those of the batch.
+    ///
+    /// # Errors
+    ///
+    /// If `batch` is not of the planned columns; `out` is then as it was.
+    pub fn encode_good(
+        &mut self,
+        batch: &RecordBatch,
+        out: &mut BlockBuilder,
+        faults: &mut Vec<ValueFault>,
+    ) -> Result<(), ValueFault> {
+        self.check(batch)?;
+        match self.prepare(batch) {
+            Ok(arrays) => self.encode_good_groups(&arrays, 0..batch.num_rows(), 0, out, faults),
+            Err(_) => self.encode_good_slices(batch, out, faults),
+        }
+        Ok(())
+    }
+
+    /// The same where some value cannot even be brought to the type that its encoder takes: in slices, past each such row.
+    fn encode_good_slices(&mut self, batch: &RecordBatch, out: &mut BlockBuilder, faults: &mut Vec<ValueFault>) {
+        let (mut start, mut size) = (0, GROUP_ROWS_MAX);
+        while start < batch.num_rows() {
+            let rows = size.min(batch.num_rows() - start);
+            match self.prepare(&batch.slice(start, rows)) {
+                Ok(arrays) => {
+                    self.encode_good_groups(&arrays, 0..rows, start, out, faults);
+                    (start, size) = (start + rows, (2 * size).min(GROUP_ROWS_MAX));
+                }
+                Err(fault) if fault.row == 0 => {
+                    faults.push(ValueFault { row: start, ..fault });
+                    (start, size) = (start + 1, GROUP_ROWS_MIN);
+                }
+                // Up to the fault all can be, and then the fault is the first.
+                Err(fault) => size = fault.row,
+            }
+        }
+    }
+
+    /// Encodes `rows` of prepared columns but for those at fault; row 0 of the columns is row `first` of the batch.
+    fn encode_good_groups(
+        &mut self,
+        arrays: &[ArrayRef],
+        rows: Range<usize>,
+        first: usize,
+        out: &mut BlockBuilder,
+        faults: &mut Vec<ValueFault>,
+    ) {
+        let (mut start, mut size) = (rows.start, GROUP_ROWS_MIN);
+        // Rows that are known to be at fault and are not passed yet, the nearest last.
+        let mut ahead: Vec<ValueFault> = Vec::new();
+        while start < rows.end {
+            let end = ahead.last().map_or(rows.end, |fault| fault.row).min(start + size);
+            let before = out.bytes();
+            match self.encode_group(arrays, start..end, out) {
+                Ok(()) => {
+                    let row_bytes = (out.bytes() - before).div_ceil(end - start).max(1);
+                    let room = (GROUP_BYTES / row_bytes).clamp(GROUP_ROWS_MIN, GROUP_ROWS_MAX);
+                    // From a fault on, groups grow again step by step: faults often stand together.
+                    (start, size) = (end, room.min(4 * size));
+                }
+                Err(fault) => {
+                    ahead.push(fault);
+                    size = GROUP_ROWS_MIN;
+                }
+            }
+            while let Some(fault) = ahead.pop_if(|fault| fault.row == start) {
+                start += 1;
+                faults.push(ValueFault { row: first + fault.row, ..fault });
+            }
+        }
+    }
+
+    /// Whether the batch has the planned columns.
+    fn check(&self, batch: &RecordBatch) -> Result<(), ValueFault> {
         if batch.num_columns() != self.columns.len() {
             let reason = format!("the batch has {} columns, not {}", batch.num_columns(), self.columns.len());
             return Err(ValueFault { row: 0, column: batch.num_columns().min(self.columns.len()), reason });
         }
-        let planned = self.columns.iter().zip(&self.fields.encoders).enumerate();
-        let prepared = planned.map(|(at, (column, encoder))| {
-            let array = batch.column(at);
-            if array.data_type() != &column.source {
-                let reason = format!("the batch holds {} where {} was planned", array.data_type(), column.source);
-                return Err(ValueFault { row: 0, column: at, reason });
+        let planned = self.columns.iter().zip(batch.columns()).enumerate();
+        for (column, (plan, array)) in planned {
+            if array.data_type() != &plan.source {
+                let reason = format!("the batch holds {} where {} was planned", array.data_type(), plan.source);
+                return Err(ValueFault { row: 0, column, reason });
             }
-            encoder.prepare(array).map_err(|fault| in_column(at, fault))
-        });
-        prepared.collect()
+        }
+        Ok(())
+    }
+
+    /// The batch's columns in the types that their encoders take.
+    fn prepare(&self, batch: &RecordBatch) -> Result<Vec<ArrayRef>, ValueFault> {
+        let planned = self.fields.encoders.iter().zip(batch.columns()).enumerate();
+        planned.map(|(at, (encoder, array))| encoder.prepare(array).map_err(|fault| in_column(at, fault))).collect()
     }
 
     fn encode_group(

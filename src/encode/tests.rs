@@ -157,6 +157,48 @@ fn a_fault_names_row_and_column_and_leaves_the_block_as_it_was() {
     assert_eq!(out.finish().hash, alone.finish().hash);
 }
 
+/// The rows that `encode_good` leaves out, and the block of the others.
+fn encode_good(columns: &[(ArrayRef, PgType)], format: CopyFormat) -> (Vec<ValueFault>, Block) {
+    let mut encoder = Encoder::try_new(plans(columns), 1, format, Zone::UTC).unwrap();
+    let (mut out, mut faults) = (BlockBuilder::new(1024), Vec::new());
+    encoder.encode_good(&batch(columns), &mut out, &mut faults).unwrap();
+    (faults, out.finish())
+}
+
+#[test]
+fn good_rows_are_encoded_as_if_the_others_were_not_there_wherever_those_stand() {
+    const ROWS: usize = 5000;
+    let scattered = |row: usize| row.is_multiple_of(97) || (1020..1030).contains(&row) || row == ROWS - 1;
+    let patterns: [fn(usize) -> bool; 5] =
+        [|_| false, |_| true, |row| row == 4096, |row| row % 2 == 0, |row| row < 1024];
+    for is_bad in patterns.into_iter().chain([scattered as fn(usize) -> bool]) {
+        // A row may be at fault in either column, or in both.
+        let first = |row: usize| if is_bad(row) && row % 3 != 1 { "x".to_owned() } else { row.to_string() };
+        let second = |row: usize| if is_bad(row) && !row.is_multiple_of(3) { "y".to_owned() } else { "7".to_owned() };
+        let columns = |rows: &[usize]| -> Vec<(ArrayRef, PgType)> {
+            let texts =
+                |text: &dyn Fn(usize) -> String| StringArray::from_iter_values(rows.iter().map(|row| text(*row)));
+            let target = || pg("integer", PgKind::Int4);
+            vec![(Arc::new(texts(&first)), target()), (Arc::new(texts(&second)), target())]
+        };
+        let (bad, good): (Vec<usize>, Vec<usize>) = (0..ROWS).partition(|row| is_bad(*row));
+        for format in [CopyFormat::Binary, CopyFormat::Text] {
+            let (faults, block) = encode_good(&columns(&(0..ROWS).collect::<Vec<_>>()), format);
+            assert_eq!(faults.iter().map(|fault| fault.row).collect::<Vec<_>>(), bad);
+            let expected = encode(&columns(&good), 1, format).unwrap();
+            assert_eq!((block.rows, block.hash, block.bytes), (expected.rows, expected.hash, expected.bytes));
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_left_out_row_by_row() {
+    let values: Vec<&[u8]> = (0..3000).map(|row| if row % 1000 == 999 { &b"\xff"[..] } else { b"ok" }).collect();
+    let (faults, block) = encode_good(&[(Arc::new(BinaryArray::from_vec(values)), text())], CopyFormat::Binary);
+    assert_eq!(faults.iter().map(|fault| fault.row).collect::<Vec<_>>(), [999, 1999, 2999]);
+    assert_eq!(block.rows, 2997);
+}
+
 #[test]
 fn a_batch_of_another_shape_than_planned_is_a_fault() {
     let columns = mixed();

@@ -24,6 +24,17 @@ pub enum Step {
     Done,
 }
 
+/// Room for records of one piece that cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RejectRoom {
+    /// How many may be kept.
+    pub rows: usize,
+    /// Bytes of memory that they may take together.
+    pub bytes: usize,
+    /// Bytes that are kept of each record.
+    pub record_bytes: usize,
+}
+
 /// Decodes one piece. Runs on the CPU pool; must not block and must not do I/O.
 pub trait Decode: Send {
     /// Goes one step on.

@@ -26,6 +26,8 @@ pub(crate) struct Counters {
     pub(crate) rows: u64,
     pub(crate) bytes: u64,
     pub(crate) conflicts: Conflicts,
+    /// Rows that were rejected.
+    pub(crate) rejected: u64,
     pub(crate) hash: RowHash,
     /// Whether triggers changed rows once they were stored: their hash says nothing then.
     pub(crate) rewritten: bool,
@@ -49,11 +51,12 @@ impl Claim {
         super::status::written(session, self.job, self.number).await
     }
 
-    /// Forgets what earlier attempts loaded, once their rows are deleted in the same transaction.
+    /// Forgets what earlier attempts loaded and rejected, once their rows are deleted in the same transaction.
     pub(crate) async fn reset(&self, session: &Session) -> Result<()> {
         session
             .execute("delete from pgbackfill.batches where job_id = $1 and number = $2", &[&self.job, &self.number])
             .await?;
+        super::reject::forget_of(session, self.job, vec![self.number]).await?;
         session.execute(include_str!("batch/reset.sql"), &[&self.job, &self.number]).await?;
         Ok(())
     }
@@ -85,6 +88,7 @@ impl Claim {
                     &count(total.conflicts.updated),
                     &count(batch.conflicts.skipped),
                     &count(batch.conflicts.updated),
+                    &count(total.rejected),
                 ],
             )
             .await?;

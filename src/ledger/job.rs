@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::Run;
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{KeyKind, Mended, Object, SourceRows, Window};
+use crate::model::{KeyKind, Mended, Object, Reject, SourceRows, Window};
 use crate::target::Session;
 
 /// A job as the ledger holds it.
@@ -52,6 +52,16 @@ pub(crate) struct NewJob<'a> {
     pub(crate) record: JobRecord,
     pub(crate) objects: &'a [Object],
     pub(crate) windows: &'a [NewWindow],
+    /// Rows that belong to no window because they cannot be read.
+    pub(crate) rejects: &'a Windowless,
+}
+
+/// Rejects that belong to no window.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Windowless {
+    pub(crate) rejects: Vec<Reject>,
+    /// What stands before the records of their objects, by URI.
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
 }
 
 /// Rows of one `insert … select unnest`: enough to make the round trip cheap, few enough to keep parameters small.
@@ -123,6 +133,7 @@ impl NewJob<'_> {
                     &record.grid.to_string(),
                     &record.shape.to_string(),
                     &mended(record.mended),
+                    &count(record.rows.rejected),
                 ],
             )
             .await?;
@@ -130,7 +141,16 @@ impl NewJob<'_> {
         self.record.id = row.get(0);
         enter_objects(session, self.record.id, self.objects).await?;
         enter_windows(session, self.record.id, (0..).zip(self.windows)).await?;
+        self.rejects.enter(session, self.record.id).await?;
         Ok(Some(self.record))
+    }
+}
+
+impl Windowless {
+    /// Puts them in the place of those that the job has, within the caller's transaction.
+    pub(super) async fn enter(&self, session: &Session, job: i64) -> Result<()> {
+        super::reject::replace_windowless(session, job, &self.rejects).await?;
+        super::reject::enter_headers(session, job, &self.headers).await
     }
 }
 
@@ -140,7 +160,8 @@ async fn enter_objects(session: &Session, job: i64, objects: &[Object]) -> Resul
         let bytes: Vec<i64> = objects.iter().map(|object| i64::try_from(object.bytes).unwrap_or(i64::MAX)).collect();
         let versions: Vec<&str> = objects.iter().map(|object| object.version.as_str()).collect();
         let sql = "insert into pgbackfill.objects (job_id, uri, bytes, version)
-                   select $1, * from unnest($2::text[], $3::bigint[], $4::text[])";
+                   select $1, * from unnest($2::text[], $3::bigint[], $4::text[])
+                   on conflict (job_id, uri) do update set bytes = excluded.bytes";
         session.execute(sql, &[&job, &uris, &bytes, &versions]).await?;
     }
     Ok(())
@@ -192,6 +213,7 @@ fn read(row: &tokio_postgres::Row) -> Result<JobRecord> {
             before: unsigned(row.get("rows_before")),
             after: unsigned(row.get("rows_after")),
             unkeyed: unsigned(row.get("rows_unkeyed")),
+            rejected: unsigned(row.get("rows_rejected")),
         },
         name,
     })
@@ -232,6 +254,7 @@ pub(crate) async fn forget_job(session: &Session, job: &JobRecord, run: &Run) ->
 /// Opens a window anew whose rows are deleted in the same transaction.
 pub(crate) async fn forget(session: &Session, job: &JobRecord, number: i64) -> Result<()> {
     session.execute("delete from pgbackfill.batches where job_id = $1 and number = $2", &[&job.id, &number]).await?;
+    super::reject::forget_of(session, job.id, vec![number]).await?;
     session.execute(include_str!("job/forget.sql"), &[&job.id, &number]).await?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The ledger: the tables in the target database that record jobs, runs, windows and batches.
+//! The ledger: the tables in the target database that record jobs, runs, windows, batches and rejects.
 //!
 //! It is what makes a load exactly once: a batch of rows and its entry here commit in one transaction, under a row lock
 //! that a run which has lost its claim cannot get past.
@@ -8,13 +8,18 @@ mod claim;
 mod job;
 mod left;
 mod process;
+mod reject;
 mod run;
 mod sessions;
 mod status;
 
 pub(crate) use batch::{Claim, Counters};
 pub(crate) use claim::Reclaimed;
-pub(crate) use job::{JobRecord, NewJob, NewWindow, Reopened, Replan, Step, forget, forget_job, lock_window};
+pub(crate) use job::{
+    JobRecord, NewJob, NewWindow, Reopened, Replan, Step, Windowless, forget, forget_job, lock_window,
+};
+pub use reject::{RejectedObject, RejectedRow};
+pub(crate) use reject::{enter_headers, lock as lock_rejects, total as total_rejects};
 pub(crate) use run::{LiveRun, Run, RunId, RunRequest, check_range, end_dead, live, lock_table, settle};
 pub(crate) use sessions::LeftBehind;
 pub use status::{JobStatus, WindowState, WindowStatus};

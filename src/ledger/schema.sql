@@ -44,6 +44,7 @@ create table if not exists pgbackfill.jobs (
   rows_after    bigint not null,             -- source rows at or after the completion point
   rows_unkeyed  bigint not null,             -- source rows whose time is null or infinite
   mended        jsonb not null,              -- what was mended in delimited text, and how often
+  rows_rejected bigint not null,             -- source rows of no window because they, or their time, cannot be read
   created_at    timestamptz not null default now(),
   -- whose transaction ids those of the batches are: after a dump and restore they are nobody's
   cluster       bigint not null default (pg_control_system()).system_identifier
@@ -54,6 +55,7 @@ create table if not exists pgbackfill.objects (
   uri      text not null,
   bytes    bigint not null,
   version  text not null,
+  header   bytea,                            -- what stands before its records, once one of them is rejected
   primary key (job_id, uri)
 );
 
@@ -86,6 +88,7 @@ create table if not exists pgbackfill.windows (
   bytes      bigint not null default 0,
   rows_skipped bigint not null default 0,    -- source rows left out for a row of their key that was there; not in rows
   rows_updated bigint not null default 0,    -- those whose values a row that was there took; in rows
+  rejected   bigint not null default 0,
   row_hash   bytea,
   claimed_at timestamptz,
   loaded_at  timestamptz,
@@ -94,6 +97,8 @@ create table if not exists pgbackfill.windows (
 ) with (fillfactor = 70);                    -- every batch updates its window's row: keep the new version on the page
 
 create index if not exists windows_open on pgbackfill.windows (job_id, number) where state in ('pending', 'loading', 'failed');
+
+create index if not exists windows_rejecting on pgbackfill.windows (job_id) where rejected > 0;
 
 -- Transaction ids stand in rows of their own: an array in the window's row would be rewritten by every batch.
 create table if not exists pgbackfill.batches (
@@ -110,3 +115,24 @@ create table if not exists pgbackfill.batches (
   -- windows are numbered anew where a source that changed brings some in between
   foreign key (job_id, number) references pgbackfill.windows on delete cascade on update cascade
 );
+
+-- Source rows that were not loaded. Those of a window come and go with the rows of its batches; those of none are found
+-- before anything is loaded, and are entered with the job.
+create table if not exists pgbackfill.rejects (
+  id          bigint generated always as identity primary key,
+  job_id      bigint not null references pgbackfill.jobs on delete cascade,
+  number      bigint,                        -- the window; null where the row belongs to none
+  attempt     integer,
+  batch       integer,
+  object      text not null,
+  record      bigint not null,               -- in the object, from 1
+  byte        bigint,                        -- offset in the object
+  column_name text,                          -- null where the record as a whole is at fault
+  reason      text not null,
+  sqlstate    text,
+  raw         bytea not null,                -- the record as it stood, without its line end
+  raw_cut     boolean not null,              -- it was longer
+  foreign key (job_id, number) references pgbackfill.windows on delete cascade on update cascade
+);
+
+create index if not exists rejects_window on pgbackfill.rejects (job_id, number);

@@ -41,6 +41,8 @@ pub struct WindowStatus {
     pub bytes: u64,
     /// Source rows that met a row of their key.
     pub conflicts: Conflicts,
+    /// Rows that it rejected.
+    pub rejected: u64,
     /// Sum of the hashes of its rows, once a batch is committed; `None` where triggers changed rows once they were stored.
     pub hash: Option<RowHash>,
     /// Why it failed.
@@ -123,6 +125,7 @@ fn read(job: &JobRecord, row: &tokio_postgres::Row) -> Result<WindowStatus> {
         rows: unsigned(row.get("rows")),
         bytes: unsigned(row.get("bytes")),
         conflicts: conflicts(row),
+        rejected: unsigned(row.get("rejected")),
         hash: hash.transpose()?.map(RowHash::from_bytes),
         error: row.get("error"),
         source: row.get("source"),
@@ -193,6 +196,7 @@ fn counts(row: &tokio_postgres::Row) -> Progress {
         failed: count("failed"),
         rows: count("rows"),
         conflicts: conflicts(row),
+        rejected: count("rejected"),
     }
 }
 

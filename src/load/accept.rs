@@ -79,7 +79,7 @@ async fn replan(job: &JobRecord, prepared: &Prepared, run: &Run, options: &Optio
         ledger::check_range(session, job).await?;
     }
     replan.replace_objects(&prepared.supply.objects).await?;
-    replan.end(job).await?;
+    replan.end(job, &prepared.windowless).await?;
     job.resume(session, &prepared.settings).await?;
     Ok(steps.tell(job, change.as_ref(), rows))
 }
@@ -252,6 +252,7 @@ mod tests {
             rows: 1,
             bytes: 1,
             conflicts: Conflicts::default(),
+            rejected: 0,
             hash: None,
             error: None,
             source: vec![source; 16],

@@ -5,24 +5,30 @@
 //! no lock, keeps no old row from being vacuumed, and meets no timeout. With one transaction for a whole window
 //! (`--commit window`) there is no outside, and a slow source keeps it open.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::aftermath;
 use super::blocks::{Ahead, Blocks};
 use super::context::Context;
 use super::merge::{Stored, merge};
+use super::rejects;
 use super::window::Attempt;
 use crate::encode::{BINARY_HEADER, BINARY_TRAILER, CopyFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
-use crate::ledger::{Claim, Counters};
-use crate::model::{Conflicts, Event, RowHash};
+use crate::ledger::{self, Claim, Counters};
+use crate::model::{Conflicts, Event, Reject, RowHash};
 use crate::options::{Commit, Limits};
+use crate::report;
 use crate::target::{CopyIn, Durability, Session, shape};
 
 /// How long a COPY waits for the next block. A healthy source has blocks waiting, and one that is only slow for a moment
 /// (an object opened, a page of a store fetched) takes less than this; whoever waits for a lock notices it hardly.
 const PATIENCE: Duration = Duration::from_millis(250);
+
+/// Batches with rejects that are told to people; after those they are counted.
+const REJECTS_TOLD: u64 = 5;
 
 /// How large a batch may grow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +78,8 @@ pub(super) struct Batches<'a> {
     pub(super) claim: &'a Claim,
     pub(super) blocks: Blocks,
     pub(super) total: Counters,
+    /// Rejects that are not entered yet.
+    pub(super) rejects: Vec<Reject>,
     pub(super) tries: &'a mut Tries,
 }
 
@@ -80,6 +88,7 @@ struct Batch {
     bytes: u64,
     conflicts: Conflicts,
     last: bool,
+    rejects: Vec<Reject>,
 }
 
 /// What a COPY has sent.
@@ -98,20 +107,62 @@ impl Batches<'_> {
                 return self.release().await;
             }
             // No transaction is open while the first block of a batch is waited for.
+            let stop = self.context.stop.clone();
             let has_rows = tokio::select! {
-                block = self.blocks.peek() => block?.is_some(),
-                () = self.context.stop.requested() => return self.release().await,
+                has_rows = self.wait_for_rows() => has_rows?,
+                () = stop.requested() => return self.release().await,
             };
             let batch = self.load_one(has_rows).await?;
             self.tries.committed = self.total.rows;
-            if has_rows {
-                let window = self.context.name(&self.claim.window);
-                let Batch { rows, bytes, conflicts, .. } = batch;
-                self.context.observe(&Event::Batch { window, rows, bytes, conflicts });
-            }
+            self.tell(has_rows, &batch);
             if batch.last {
                 return Ok(Attempt::Loaded(self.total));
             }
+        }
+    }
+
+    /// Waits for the next block with rows, and takes the rejects that come before it: a batch may consist of those alone.
+    async fn wait_for_rows(&mut self) -> Result<bool> {
+        let whole = self.context.commit == Commit::Window;
+        loop {
+            match self.blocks.peek().await? {
+                None => return Ok(false),
+                Some(next) if next.block.rows > 0 => return Ok(true),
+                Some(_) => {}
+            }
+            let taken = self.blocks.next().await?;
+            self.take_rejects(taken.map(|sent| sent.rejects).unwrap_or_default())?;
+            if !whole && rejects::memory_bytes(&self.rejects) >= rejects::BATCH_BYTES {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Keeps rejects for the batch's entry. A window that has too many by itself need not be read to its end.
+    fn take_rejects(&mut self, more: Vec<Reject>) -> Result<()> {
+        if more.is_empty() {
+            return Ok(());
+        }
+        self.rejects.extend(more);
+        let found = self.total.rejected + self.rejects.len() as u64; // usize has at most 64 bits
+        self.context.allowance.check(found, self.context.rejects_max, &self.rejects[0])?;
+        if rejects::memory_bytes(&self.rejects) > rejects::BYTES_MAX {
+            let message = format!("the rejects of one transaction take more than {} bytes", rejects::BYTES_MAX);
+            return Err(Error::new(ErrorKind::Limit, message)
+                .with_hint("keep less of each (--reject-bytes), or make windows smaller (--window)"));
+        }
+        Ok(())
+    }
+
+    fn tell(&self, has_rows: bool, batch: &Batch) {
+        let window = self.context.name(&self.claim.window);
+        if let Some(first) = batch.rejects.first() {
+            let (rows, first) = (batch.rejects.len() as u64, first.to_string()); // usize has at most 64 bits
+            self.context.tell_rejects(Some(window.clone()), rows, first);
+        }
+        if has_rows {
+            let Batch { rows, bytes, conflicts, .. } = *batch;
+            self.context.observe(&Event::Batch { window, rows, bytes, conflicts });
         }
     }
 
@@ -138,16 +189,38 @@ impl Batches<'_> {
             self.total.rewritten |= rewritten;
         }
         let last = self.blocks.is_at_end();
+        let rejects = std::mem::take(&mut self.rejects);
+        self.total.rejected += rejects.len() as u64; // usize has at most 64 bits
         // Entries of an attempt are numbered; the only one of a window without rows is number 0.
-        self.total.batches += i32::from(has_rows || before.batches > 0);
-        let batch =
-            Batch { rows: self.total.rows - before.rows, bytes: self.total.bytes - before.bytes, conflicts, last };
-        let entry = Counters { rows: batch.rows, bytes: batch.bytes, conflicts, ..self.total };
-        self.claim.record(self.session, entry, self.total, last).await?;
+        self.total.batches += i32::from(has_rows || !rejects.is_empty() || before.batches > 0);
+        let (rows, bytes) = (self.total.rows - before.rows, self.total.bytes - before.bytes);
+        let batch = Batch { rows, bytes, conflicts, last, rejects };
+        let headers = self.record(&batch).await?;
         failpoint::hit(if last { "last-batch" } else { "after-record" })?;
         self.session.commit().await?;
         failpoint::hit("after-commit")?;
+        self.context.headers.entered(headers);
         Ok(batch)
+    }
+
+    /// Enters the batch and its rejects in the ledger, unless the job has too many; gives the headers that were entered too.
+    async fn record(&self, batch: &Batch) -> Result<Vec<(String, Vec<u8>)>> {
+        let (context, session) = (self.context, self.session);
+        let entry = Counters { rows: batch.rows, bytes: batch.bytes, conflicts: batch.conflicts, ..self.total };
+        let Some(first) = batch.rejects.first() else {
+            self.claim.record(session, entry, self.total, batch.last).await?;
+            return Ok(Vec::new());
+        };
+        // Before the window's row, as whoever takes both takes them.
+        ledger::lock_rejects(session, self.claim.job).await?;
+        self.claim.record(session, entry, self.total, batch.last).await?;
+        let rejected = ledger::total_rejects(session, self.claim.job).await?;
+        context.allowance.check(rejected, context.rejects_max, first)?;
+        self.claim.reject(session, self.total.batches, &batch.rejects).await?;
+        let headers = context.headers.of(&batch.rejects);
+        ledger::enter_headers(session, self.claim.job, &headers).await?;
+        failpoint::hit("after-rejects")?;
+        Ok(headers)
     }
 
     /// Sends rows and has them stored; what became of those that met a row of their key.
@@ -196,14 +269,20 @@ impl Batches<'_> {
         let (size, whole) = (self.tries.size, self.context.commit == Commit::Window);
         let mut all = Sent::default();
         while let Some(sent) = self.blocks.next().await? {
+            self.take_rejects(sent.rejects)?;
             let block = sent.block;
             all.rows += block.rows;
             all.bytes += block.bytes.len() as u64; // usize has at most 64 bits
             all.hash += block.hash;
-            copy.send(block.bytes).await?;
+            if block.rows > 0 {
+                copy.send(block.bytes).await?;
+            }
             failpoint::hit("mid-copy")?;
             if whole {
                 continue;
+            }
+            if rejects::memory_bytes(&self.rejects) >= rejects::BATCH_BYTES {
+                break;
             }
             let Ahead::Block(next) = self.blocks.peek_within(PATIENCE).await? else { break };
             let next_bytes = next.block.bytes.len() as u64; // usize has at most 64 bits
@@ -223,6 +302,18 @@ impl Batches<'_> {
 }
 
 impl Context {
+    /// Tells of rejects: each batch's as an event, and the first few as warnings, which people read.
+    pub(super) fn tell_rejects(&self, window: Option<String>, rows: u64, first: String) {
+        let told = self.rejecting.fetch_add(1, Ordering::Relaxed);
+        if told < REJECTS_TOLD {
+            let more = if told + 1 == REJECTS_TOLD { "; more are only counted" } else { "" };
+            let (rows, job) = (report::counted(rows, "row"), &self.job.name);
+            let message = format!("{rows} rejected, the first: {first}; `pgbackfill rejects {job}` prints them{more}");
+            self.observe(&Event::Warning { message });
+        }
+        self.observe(&Event::Rejected { window, rows, first });
+    }
+
     /// The error that says how the table differs from what the run began with, if it does.
     pub(super) fn changes(&self, now: &crate::schema::Shape) -> Option<Error> {
         let differences = self.shape.differences(now);

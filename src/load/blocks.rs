@@ -9,11 +9,12 @@ use tokio::task::JoinSet;
 use super::batch::BatchSize;
 use super::clip::Keyed;
 use super::context::Context;
+use super::rejects::{self, Sieve};
 use super::supply::bytes_in_memory;
 use crate::encode::{BlockBuilder, Encoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Decode, Step};
-use crate::model::{Block, Rows, Window};
+use crate::model::{Block, Reject, Rows, Window};
 use crate::options::Limits;
 use crate::pool::BytePermit;
 
@@ -63,7 +64,10 @@ const BLOCKS_AHEAD: usize = 4;
 
 /// A block on its way, with the permit for the memory that it and its piece take.
 pub(crate) struct SentBlock {
+    /// Of no rows, where there are rejects alone.
     pub(crate) block: Block,
+    /// Rows of the window that stood among those of the block and cannot be loaded.
+    pub(crate) rejects: Vec<Reject>,
     pub(crate) _permit: Option<BytePermit>,
 }
 
@@ -172,11 +176,13 @@ async fn send_piece(
     crate::failpoint::hit("fetch")?;
     let permit = context.memory.take(bytes_in_memory(&context.plan.pieces[piece])).await;
     let mut work = PieceWork {
-        decoder: context.supply.decoder(&context.plan.pieces[piece])?,
+        decoder: context.supply.decoder(&context.plan.pieces[piece], context.allowance.max.allows_any())?,
         encoder: context.encoder(object)?,
         builder: BlockBuilder::new(BLOCK_BYTES),
         limits: BlockLimits::within(size),
         rest: None,
+        rejects: Vec::new(),
+        object,
         window,
         context: Arc::clone(context),
     };
@@ -192,8 +198,11 @@ async fn send_piece(
             Made::Block(block) => (block, false),
             Made::Last(block) => (block, true),
         };
-        let sent = SentBlock { block, _permit: Some(Arc::clone(&permit)) };
-        let unwanted = sent.block.rows > 0 && sender.send(Ok(sent)).await.is_err();
+        let rejects = std::mem::take(&mut work.rejects);
+        context.headers.know(&context.supply, &rejects).await?;
+        let holds_any = block.rows > 0 || !rejects.is_empty();
+        let sent = SentBlock { block, rejects, _permit: Some(Arc::clone(&permit)) };
+        let unwanted = holds_any && sender.send(Ok(sent)).await.is_err();
         if last || unwanted {
             return Ok(());
         }
@@ -208,6 +217,9 @@ struct PieceWork {
     limits: BlockLimits,
     /// Decoded rows that are not encoded yet, and the first of them.
     rest: Option<(Keyed, usize)>,
+    /// Rows that cannot be loaded, since the last block.
+    rejects: Vec<Reject>,
+    object: u32,
     window: Window,
     context: Arc<Context>,
 }
@@ -224,7 +236,7 @@ impl PieceWork {
         loop {
             if let Some((rows, start)) = self.rest.take() {
                 self.encode(rows, start)?;
-                if self.limits.is_full(&self.builder) {
+                if self.limits.is_full(&self.builder) || rejects::memory_bytes(&self.rejects) >= BLOCK_BYTES {
                     let block = self.builder.finish();
                     return Ok((self, Made::Block(block)));
                 }
@@ -236,8 +248,8 @@ impl PieceWork {
                 Step::Need(ranges) => return Ok((self, Made::Need(ranges))),
                 Step::Rows(rows) => {
                     let rows = self.clip(rows)?;
-                    self.context.supply.refuse_nulls(&rows)?;
-                    self.rest = Some((rows, 0));
+                    let sieve = sieve(&self.context, self.object);
+                    self.rest = Some((sieve.pass(rows, &mut self.rejects)?, 0));
                 }
                 Step::Done => {
                     let block = self.builder.finish();
@@ -259,13 +271,17 @@ impl PieceWork {
     fn encode(&mut self, rows: Keyed, start: usize) -> Result<()> {
         crate::failpoint::hit("encode")?;
         let count = self.limits.room(&self.builder).min(rows.batch.num_rows() - start);
-        let name = |column| self.context.supply.column_name(column);
-        rows.encode(start, count, &mut self.encoder, &mut self.builder, name)?;
+        let sieve = sieve(&self.context, self.object);
+        sieve.encode(&rows, (start, count), &mut self.encoder, &mut self.builder, &mut self.rejects)?;
         if start + count < rows.batch.num_rows() {
             self.rest = Some((rows, start + count));
         }
         Ok(())
     }
+}
+
+fn sieve(context: &Context, object: u32) -> Sieve<'_> {
+    Sieve { supply: &context.supply, object, allowance: context.allowance }
 }
 
 #[cfg(test)]

@@ -1,10 +1,11 @@
 //! What all workers of a run share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 
 use super::clip::TimeColumn;
 use super::frontier::Frontier;
+use super::rejects::{Allowance, Headers};
 use super::shortage::Start;
 use super::spool::Spool;
 use super::statements::Statements;
@@ -31,6 +32,13 @@ pub(crate) struct Context {
     /// The table as the run's first look found it: rows are encoded for it.
     pub(crate) shape: Shape,
     pub(crate) commit: Commit,
+    /// What the job allows of rejects.
+    pub(crate) allowance: Allowance,
+    /// How many that are.
+    pub(crate) rejects_max: u64,
+    pub(crate) headers: Headers,
+    /// Batches with rejects so far.
+    pub(crate) rejecting: AtomicU64,
     pub(crate) plan: Plan,
     pub(crate) supply: Arc<Supply>,
     pub(crate) time: Option<TimeColumn>,

@@ -1,7 +1,7 @@
 //! The workers of a run: started together, waited for, and followed by the end of the run in the ledger.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::task::JoinSet;
 use tracing::Instrument as _;
@@ -11,6 +11,7 @@ use super::context::Context;
 use super::frontier::Frontier;
 use super::lease::renew;
 use super::prepare::{Prepared, preparing};
+use super::rejects::{Allowance, Headers};
 use super::shortage::{self, Start};
 use super::spool::{Pass, Spool};
 use super::team::Team;
@@ -42,6 +43,7 @@ pub(super) async fn run_windows(
     let (total, frontier) = (prepared.plan.windows.len(), Frontier::new(prepared.plan.kind, &open));
     let start = Start::of(&prepared.session, &job).await?;
     let Prepared { session, table, supply, statements, time, commit, plan, pool, memory, threads, .. } = prepared;
+    let (allowance, rows) = (Allowance::of(&backfill.options), job.rows);
     let context = Arc::new(Context {
         settings: run.name_sessions(&backfill.target),
         options: backfill.options.clone(),
@@ -50,6 +52,10 @@ pub(super) async fn run_windows(
         statements,
         shape: table.shape,
         commit,
+        allowance,
+        rejects_max: allowance.limit(rows),
+        headers: Headers::default(),
+        rejecting: AtomicU64::new(0),
         plan,
         supply,
         time,
@@ -111,6 +117,7 @@ async fn fill_spool(
         pool: &prepared.pool,
         memory: &prepared.memory,
         limits: &backfill.options.limits,
+        allowance: Allowance::of(&backfill.options),
         lanes: prepared.threads,
     };
     Spool::fill(pass).await.map(Some)

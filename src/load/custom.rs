@@ -47,9 +47,9 @@ impl Decode for CustomDecoder {
         }
         let Some(batch) = self.batches.as_mut().and_then(Iterator::next) else { return Ok(Step::Done) };
         let batch = self.project(&batch?)?;
-        let origin = Origin { object: Arc::clone(&self.uri), first_record: self.next_record, bytes: None };
+        let origin = Origin::of_records(Arc::clone(&self.uri), self.next_record);
         self.next_record += batch.num_rows() as u64; // usize has at most 64 bits
-        Ok(Step::Rows(Rows { batch, origin }))
+        Ok(Step::Rows(Rows { batch, origin, faults: Vec::new() }))
     }
 
     fn supply(&mut self, _: Vec<Range<u64>>, _: Vec<Bytes>) -> Result<()> {

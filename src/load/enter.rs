@@ -11,7 +11,7 @@ use super::run::request;
 use super::{occupied, remains, rights, settings};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{self, JobRecord, NewJob, NewWindow, Run};
-use crate::model::{Object, Observer, Piece, Window};
+use crate::model::{Object, Observer, Piece, SourceRows, Window};
 use crate::options::{Commit, Existing, Options};
 use crate::plan::PlannedWindow;
 use crate::schema::{Shape, Table};
@@ -101,12 +101,14 @@ pub(super) async fn resume(
 }
 
 /// The same source and settings always give the same plan; the ledger's windows are checked against it all the same.
-async fn check_plan(job: JobRecord, prepared: &Prepared) -> Result<JobRecord> {
+async fn check_plan(mut job: JobRecord, prepared: &Prepared) -> Result<JobRecord> {
     let recorded = ledger::windows(&prepared.session, &job).await?;
     let planned = new_windows(prepared);
     let same = recorded.len() == planned.len()
         && recorded.iter().zip(&planned).all(|(old, new)| old.window == new.window && old.source == new.source);
-    if !same || job.hashed != prepared.route.hashed_columns() || job.rows != prepared.profile.rows {
+    let rows = prepared.profile.rows;
+    let counted = job.rows == rows || is_counted_more_closely(job.rows, rows);
+    if !same || job.hashed != prepared.route.hashed_columns() || !counted {
         return Err(Error::new(
             ErrorKind::Changed,
             format!("job {} would now be planned otherwise than when it was begun", job.name),
@@ -117,8 +119,25 @@ async fn check_plan(job: JobRecord, prepared: &Prepared) -> Result<JobRecord> {
             job.name
         )));
     }
-    job.resume(&prepared.session, &prepared.settings).await?;
+    let session = &prepared.session;
+    if job.rows == rows {
+        job.resume(session, &prepared.settings).await?;
+        return Ok(job);
+    }
+    job.rows = rows;
+    let count = async {
+        job.enter_counts(session, &prepared.windowless).await?;
+        job.resume(session, &prepared.settings).await
+    };
+    session.transact(Durability::Synchronous, count).await?;
     Ok(job)
+}
+
+/// Whether a source that was first counted by its statistics, for no row was to be rejected, is now counted row by row, for
+/// some may be: the rows without a time that can be read were taken for others.
+fn is_counted_more_closely(before: SourceRows, now: SourceRows) -> bool {
+    let moved = [(before.before, now.before), (before.after, now.after), (before.unkeyed, now.unkeyed)];
+    before.rejected == 0 && now.rejected > 0 && before.all == now.all && moved.iter().all(|(before, now)| now <= before)
 }
 
 /// The windows of a plan, each with the fingerprint of what may hold its rows.
@@ -145,7 +164,12 @@ pub(super) async fn enter(prepared: &Prepared, options: &Options) -> Result<Opti
     let (session, request) = (&prepared.session, request(options));
     ledger::init(session).await?;
     let windows = new_windows(prepared);
-    let new = NewJob { record: record(prepared, options), objects: &prepared.supply.objects, windows: &windows };
+    let new = NewJob {
+        record: record(prepared, options),
+        objects: &prepared.supply.objects,
+        windows: &windows,
+        rejects: &prepared.windowless,
+    };
     let entered = async {
         ledger::lock_table(session, &new.record.target).await?;
         let Some(job) = new.enter(session).await? else { return Ok(None) };

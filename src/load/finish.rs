@@ -66,15 +66,19 @@ pub(super) fn finish(
         rows_before_range: job.rows.before,
         rows_after_range: job.rows.after,
         rows_unkeyed: job.rows.unkeyed,
+        rows_rejected: status.progress.rejected,
         mended: job.mended,
         frontier: status.frontier,
         interrupted: interrupted && !status.progress.is_complete(),
     };
-    let (rows, expected) = (summary.progress.rows + summary.progress.conflicts.skipped, job.rows.inside());
-    if summary.is_complete() && summary.progress.skipped == 0 && rows != expected {
+    let progress = summary.progress;
+    // Those that belong to no window are not among the rows of windows.
+    let rejected = progress.rejected.saturating_sub(job.rows.rejected);
+    let (rows, expected) = (progress.rows + progress.conflicts.skipped + rejected, job.rows.inside());
+    if summary.is_complete() && progress.skipped == 0 && rows != expected {
         return Err(Error::new(
             ErrorKind::Internal,
-            format!("{rows} rows were loaded, or skipped on request, of {expected} that the profile counted"),
+            format!("{rows} rows were loaded, skipped on request or rejected, of {expected} that the profile counted"),
         )
         .with_hint(format!(
             "the source changed while it was read, or this is a defect; `pgbackfill undo {}` takes back the job",

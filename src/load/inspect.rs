@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::layout::Layout;
 use super::profile::Profiler;
+use super::rejects::Allowance;
 use super::supply::{Input, Listing};
 use crate::error::Result;
 use crate::model::{KeyKind, KeySpan, Mended};
@@ -75,7 +76,9 @@ pub async fn inspect(input: impl Into<Input>, options: &Options) -> Result<Inspe
     let time = time_column.map(|_| (kind, options.zone.clone()));
     let range = Range::default();
     let (at_once, pieces_max) = (threads + 1, options.limits.pieces);
-    let profiler = Profiler { supply: &supply, time, range, pool: &pool, memory: &memory, at_once, pieces_max };
+    let allowance = Allowance::of(options);
+    let profiler =
+        Profiler { supply: &supply, time, range, pool: &pool, memory: &memory, at_once, pieces_max, allowance };
     let profile = profiler.run().await?;
     let span = profile.pieces.iter().filter_map(|piece| piece.keys).reduce(KeySpan::union);
     let mut rows = vec![0; supply.objects.len()];

@@ -22,6 +22,7 @@ mod persist;
 mod prepare;
 mod profile;
 mod proposal;
+mod rejects;
 mod remains;
 mod rights;
 mod run;
@@ -94,8 +95,8 @@ impl Backfill {
         let observer: Arc<dyn Observer> = Arc::new(observer);
         let backfill = self.watched_by(&observer);
         let opening = prepare::open(&backfill, &observer).await?;
-        let prepared = prepare::plan(&backfill, opening, prepare::Purpose::Proposal, &observer).await?;
-        proposal::of(&backfill, &prepared).await
+        let prepared = prepare::plan(&backfill, opening, prepare::Purpose::Proposal, &observer).await;
+        proposal::of(&backfill, &prepared.map_err(persist::with_next_step)?).await
     }
 
     /// Loads what is not loaded yet. Running it again resumes, and after the last window does nothing.

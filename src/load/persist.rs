@@ -33,11 +33,21 @@ pub(super) async fn persist<T, F: Future<Output = Result<T>>>(
     }
 }
 
+/// The option that allows rejects.
+const ALLOW: &str = "--max-rejects";
+
 /// What passes, or passed while the run had no more time for it, leaves a job that the same command resumes.
 pub(super) fn with_next_step(error: Error) -> Error {
     match (error.kind(), error.hint()) {
         (ErrorKind::Connection | ErrorKind::Incomplete, None) => {
             error.with_hint("nothing is lost: the same command again resumes the job where it stands")
+        }
+        // Past a limit of rejects the error says so itself.
+        (ErrorKind::Data, hint) if error.place().record.is_some() && !hint.unwrap_or_default().contains(ALLOW) => {
+            let hint = hint.map_or_else(String::new, |hint| format!("{hint}; or "));
+            error.with_hint(format!(
+                "{hint}`pgbackfill load … {ALLOW} 100` would set such rows aside; `pgbackfill rejects` prints them"
+            ))
         }
         _ => error,
     }

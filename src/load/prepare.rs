@@ -9,13 +9,14 @@ use super::Backfill;
 use super::clip::TimeColumn;
 use super::layout::{Layout, Route};
 use super::profile::{Profile, Profiler};
+use super::rejects::Allowance;
 use super::rights::{self, Fed};
 use super::settings;
 use super::statements::Statements;
 use super::supply::{Listing, Supply};
 use crate::encode::CopyFormat;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::JobRecord;
+use crate::ledger::{JobRecord, Windowless};
 use crate::model::datetime::MICROS_PER_DAY;
 use crate::model::{Event, KeyKind, KeySpan, Mended, Observer, TimeKey, Zone};
 use crate::options::{Bound, Commit, OnConflict, Options, WindowSize};
@@ -48,6 +49,8 @@ pub(crate) struct Prepared {
     pub(crate) range: Range,
     pub(crate) profile: ProfileFacts,
     pub(crate) plan: Plan,
+    /// Rows that belong to no window because they, or their time, cannot be read.
+    pub(crate) windowless: Windowless,
     /// What the windows were drawn on; `None` without a time column.
     pub(crate) grid: Option<Grid>,
     /// Rights that the role lacks; only a proposal gets so far without them.
@@ -149,12 +152,16 @@ pub(crate) async fn plan(
     observer.observe(&preparing("profiling the source"));
     let time = kind.map(|kind| (kind, options.zone.clone()));
     let (at_once, pieces_max) = (threads + 1, options.limits.pieces);
-    let profiler = Profiler { supply: &supply, time, range, pool: &pool, memory: &memory, at_once, pieces_max };
-    let profile = profiler.run().await?;
+    let allowance = Allowance::of(options);
+    let profiler =
+        Profiler { supply: &supply, time, range, pool: &pool, memory: &memory, at_once, pieces_max, allowance };
+    let mut profile = profiler.run().await?;
+    let rejects = std::mem::take(&mut profile.rejects);
+    let windowless = Windowless { headers: profile.headers.of(&rejects), rejects };
     let (facts, grid, plan) = draw(options, &table, kind, range, purpose, profile)?;
     let statements = Statements::new(&table, &route, time_column.zip(kind), options.scope.clone(), merge);
-    let time =
-        kind.zip(time_position).map(|(kind, position)| TimeColumn { position, kind, zone: options.zone.clone() });
+    let (zone, passing_over) = (options.zone.clone(), options.max_rejects.allows_any());
+    let time = kind.zip(time_position).map(|(kind, position)| TimeColumn { position, kind, zone, passing_over });
     Ok(Prepared {
         commit: commit(&table, options),
         range,
@@ -169,6 +176,7 @@ pub(crate) async fn plan(
         statements,
         time,
         plan,
+        windowless,
         pool,
         memory,
         threads,
@@ -429,6 +437,10 @@ impl Prepared {
                 "{} rows have no time, or an infinite one, and belong to no window",
                 self.profile.rows.unkeyed
             ));
+        }
+        if let Some(first) = self.windowless.rejects.first() {
+            let (rows, all) = (self.windowless.rejects.len(), self.profile.rows.all);
+            warnings.push(format!("{rows} of {all} rows cannot be read and are rejected, the first: {first}"));
         }
         if self.profile.rows.all == 0 {
             warnings.push("the source holds no rows".to_owned());

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use arrow_array::Int64Array;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::clip::TimeColumn;
+use super::clip::{Keys, TimeColumn};
 use super::layout::Layout;
+use super::rejects::{self, Allowance, Headers, Sieve};
 use super::supply::{DetailKind, Supply, bytes_in_memory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::csv::{self, Dialect, PieceProfile, Seams};
 use crate::format::parquet::{Metadata, RowGroupKeys, key_spans};
-use crate::model::{Extent, KeyKind, KeySpan, Mended, Piece, Rows, SourceRows, TimeKey, Zone};
+use crate::model::{Extent, KeyKind, KeySpan, Mended, Piece, Reject, RowFault, Rows, SourceRows, TimeKey, Zone};
+use crate::options::MaxRejects;
 use crate::plan::Range;
 use crate::pool::{ByteLimit, CpuPool};
+use crate::schema::may_lack_keys_inside;
 
 /// What the profile found.
 #[derive(Debug, Default)]
@@ -24,6 +27,10 @@ pub(crate) struct Profile {
     /// Whether the rows of every object, and the objects in the order of their names, ascend in time.
     pub(crate) ascending: bool,
     pub(crate) mended: Mended,
+    /// Rows that belong to no window, because they, or their time, cannot be read.
+    pub(crate) rejects: Vec<Reject>,
+    /// What stands before the records of the objects that those rows are of.
+    pub(crate) headers: Headers,
 }
 
 /// What profiling needs.
@@ -37,6 +44,8 @@ pub(crate) struct Profiler<'a> {
     pub(crate) at_once: usize,
     /// The most pieces that the source may have: all are kept in memory.
     pub(crate) pieces_max: usize,
+    /// What is allowed of rows that cannot be read.
+    pub(crate) allowance: Allowance,
 }
 
 /// Bytes of a CSV piece: small enough for several in memory, large enough that requests and seams cost nothing.
@@ -46,7 +55,12 @@ const CHUNK_BYTES: u64 = 4 << 20;
 const ROW_GROUP_BYTES: u64 = 4 << 20;
 
 /// One piece, with its rows by where they fall.
-type Found = (Piece, SourceRows, bool);
+struct Found {
+    piece: Piece,
+    rows: SourceRows,
+    ascending: bool,
+    rejects: Vec<Reject>,
+}
 
 /// The pieces of an object, and what was mended in it.
 #[derive(Default)]
@@ -70,14 +84,17 @@ impl Profiler<'_> {
     /// [`ErrorKind::Limit`] if there are too many pieces.
     pub(crate) async fn run(&self) -> Result<Profile> {
         let mut profile = Profile { ascending: true, ..Profile::default() };
-        let mut newest: Option<TimeKey> = None;
+        let (mut newest, mut bytes): (Option<TimeKey>, usize) = (None, 0);
         let objects = 0..u32::try_from(self.supply.objects.len()).unwrap_or(u32::MAX);
         // Small objects are profiled side by side; the parts of a large one are too.
         let mut found = stream::iter(objects).map(|object| self.object(object)).buffered(self.at_once);
         while let Some(pieces) = found.try_next().await? {
             profile.mended += pieces.mended;
-            for (piece, rows, ascending) in pieces.found {
+            for Found { piece, rows, ascending, rejects } in pieces.found {
                 profile.rows += rows;
+                bytes += rejects::memory_bytes(&rejects);
+                profile.rejects.extend(rejects);
+                self.check_rejects(&profile.rejects, bytes)?;
                 if let Some(keys) = piece.keys {
                     profile.ascending &= ascending && newest.is_none_or(|newest| newest <= keys.min);
                     newest = newest.max(Some(keys.max));
@@ -88,7 +105,29 @@ impl Profiler<'_> {
                 profile.pieces.push(piece);
             }
         }
+        if let Some(first) = profile.rejects.first() {
+            self.allowance.check(profile.rows.rejected, self.allowance.limit(profile.rows), first)?;
+        }
+        profile.headers.know(self.supply, &profile.rejects).await?;
         Ok(profile)
+    }
+
+    /// Ends the profile once there are more rejects than the job may have, or than memory holds.
+    fn check_rejects(&self, found: &[Reject], bytes: usize) -> Result<()> {
+        let Some(first) = found.first() else { return Ok(()) };
+        if let MaxRejects::Rows(limit) = self.allowance.max {
+            self.allowance.check(found.len() as u64, limit, first)?; // usize has at most 64 bits
+        }
+        if bytes <= rejects::BYTES_MAX {
+            return Ok(());
+        }
+        let last = found.last().unwrap_or(first);
+        Err(Error::new(
+            ErrorKind::Limit,
+            format!("{} rows cannot be read, which is more than memory is kept for", found.len()),
+        )
+        .with_source(rejects::error_of(last))
+        .with_hint("is the source read as it is meant (--delimiter, --quote, --columns, --time-column)? Else load some of its objects"))
     }
 
     async fn object(&self, object: u32) -> Result<Pieces> {
@@ -148,9 +187,10 @@ impl Profiler<'_> {
         let (mut pieces, mut next_record) = (Pieces::default(), 1);
         while let Some((extent, profiled)) = profiles.next().await {
             let piece = profiled.map_err(|error| csv::renumber(error, next_record))?;
-            pieces.found.push(csv_found(object, &extent, next_record, &piece));
-            pieces.mended += piece.mended;
-            next_record += piece.rows;
+            let (rows, mended) = (piece.rows, piece.mended);
+            pieces.found.push(csv_found(object, &extent, next_record, piece));
+            pieces.mended += mended;
+            next_record += rows;
         }
         Ok(pieces)
     }
@@ -166,7 +206,7 @@ impl Profiler<'_> {
         let _permit = self.memory.take(extent.end - extent.start).await;
         let bytes = self.supply.fetch_one(object, extent.clone()).await?;
         let uri = self.supply.objects[object as usize].uri.clone(); // usize has at least 32 bits
-        let (time, range) = (self.time.clone(), self.range);
+        let (time, range, rejects) = (self.time.clone(), self.range, self.allowance.room());
         self.pool
             .run(move || {
                 let key = key.as_ref().zip(time.as_ref()).map(|((position, name), (kind, zone))| csv::KeyColumn {
@@ -176,7 +216,7 @@ impl Profiler<'_> {
                     zone,
                 });
                 let range = (range.from, range.until);
-                let context = csv::ProfileContext { object: &uri, dialect: &dialect, columns, key, range };
+                let context = csv::ProfileContext { object: &uri, dialect: &dialect, columns, key, range, rejects };
                 csv::profile(&bytes, extent.start, 1, &context)
             })
             .await
@@ -187,6 +227,12 @@ impl Profiler<'_> {
         let layout = self.supply.layout(object as usize); // usize has at least 32 bits
         let groups = metadata.row_groups(&layout.parquet_projection(&[]))?;
         let known = match (&self.time, layout.time_source()) {
+            // Where rejects are allowed it is to be known how many there are, and statistics do not tell.
+            (Some((kind, _)), Some(mapped))
+                if self.allowance.max.allows_any() && may_lack_keys_inside(&mapped.source_type, *kind) =>
+            {
+                vec![RowGroupKeys::Unknown; groups.len()]
+            }
             (Some((kind, zone)), Some(mapped)) => key_spans(metadata, &mapped.source, *kind, zone)?,
             _ => vec![RowGroupKeys::Exact { span: None, unkeyed: 0 }; groups.len()],
         };
@@ -211,7 +257,8 @@ impl Profiler<'_> {
                     rows.after = if self.range.until.is_some_and(|until| span.min >= until) { keyed } else { 0 };
                 }
                 // Statistics do not tell the order inside a row group; between row groups it shows in their spans.
-                Ok((Piece { keys: span, unkeyed, ..piece }, rows, true))
+                let piece = Piece { keys: span, unkeyed, ..piece };
+                Ok(Found { piece, rows, ascending: true, rejects: Vec::new() })
             }
             _ => self.read_keys(piece).await,
         }
@@ -234,13 +281,65 @@ impl Profiler<'_> {
     async fn read_keys(&self, mut piece: Piece) -> Result<Found> {
         let layout = self.supply.layout(piece.object as usize); // usize has at least 32 bits
         let time = self.time.as_ref().filter(|_| layout.time.is_some());
-        let time = time.map(|(kind, zone)| TimeColumn { position: 0, kind: *kind, zone: zone.clone() });
+        let passing_over = self.allowance.max.allows_any();
+        let time = time.map(|(kind, zone)| TimeColumn { position: 0, kind: *kind, zone: zone.clone(), passing_over });
         let _permit = self.memory.take(bytes_in_memory(&piece)).await;
         let decoder = self.supply.key_decoder(&piece)?;
         let scan = KeyScan { time, range: self.range, ascending: true, ..KeyScan::default() };
         let scan = self.supply.drain(self.pool, piece.object, decoder, scan, KeyScan::take).await?;
-        (piece.rows, piece.keys, piece.unkeyed) = (scan.rows.all, scan.span, scan.rows.unkeyed);
-        Ok((piece, scan.rows, scan.ascending))
+        (piece.rows, piece.keys, piece.unkeyed) = (scan.rows.all, scan.span, scan.rows.unkeyed + scan.rows.rejected);
+        let rejects = if scan.rows.rejected == 0 { Vec::new() } else { self.read_rejects(&piece).await? };
+        if rejects.len() as u64 != scan.rows.rejected {
+            // usize has at most 64 bits
+            return Err(Error::new(ErrorKind::Source, "it gives other rows when it is read again")
+                .at_object(self.supply.objects[piece.object as usize].uri.clone())); // usize has at least 32 bits
+        }
+        Ok(Found { piece, rows: scan.rows, ascending: scan.ascending, rejects })
+    }
+
+    /// Reads a piece once more, in all its columns, for its rows whose time cannot be read.
+    async fn read_rejects(&self, piece: &Piece) -> Result<Vec<Reject>> {
+        let layout = self.supply.layout(piece.object as usize); // usize has at least 32 bits
+        let Some(((kind, zone), position)) = self.time.clone().zip(layout.time) else { return Ok(Vec::new()) };
+        let time = TimeColumn { position, kind, zone, passing_over: true };
+        let decoder = self.supply.decoder(piece, true)?;
+        let (supply, object, allowance) = (Arc::clone(self.supply), piece.object, self.allowance);
+        let scan = RejectScan { time, supply, object, allowance, rejects: Vec::new(), bytes: 0 };
+        let scan = self.supply.drain(self.pool, piece.object, decoder, scan, RejectScan::take).await?;
+        Ok(scan.rejects)
+    }
+}
+
+/// Rows of a piece whose time cannot be read.
+struct RejectScan {
+    time: TimeColumn,
+    supply: Arc<Supply>,
+    object: u32,
+    allowance: Allowance,
+    rejects: Vec<Reject>,
+    bytes: usize,
+}
+
+impl RejectScan {
+    fn take(&mut self, rows: Rows) -> Result<()> {
+        let (keyed, Keys { unread, .. }) = self.time.key(rows)?;
+        let sieve = Sieve { supply: &self.supply, object: self.object, allowance: self.allowance };
+        for fault in &unread {
+            let reject = sieve.reject(&keyed, fault)?;
+            self.bytes += reject.memory_bytes();
+            let is_full = self.allowance.room().is_none_or(|room| self.rejects.len() > room.rows);
+            self.rejects.push(reject);
+            if is_full || self.bytes > rejects::BYTES_MAX {
+                let last = keyed.refuse(fault, self.supply.column_name(fault.column));
+                let rows = self.rejects.len();
+                return Err(Error::new(
+                    ErrorKind::Data,
+                    format!("{rows} rows of one piece cannot be read, which is too many"),
+                )
+                .with_source(last));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -256,29 +355,32 @@ fn csv_key(layout: &Layout, names: &[String]) -> Option<(usize, String)> {
     Some((position, mapped.target.name.clone()))
 }
 
-fn csv_found(object: u32, extent: &Bytes<u64>, first_record: u64, found: &PieceProfile) -> Found {
+fn csv_found(object: u32, extent: &Bytes<u64>, first_record: u64, found: PieceProfile) -> Found {
+    let rejected = found.rejects.len() as u64; // usize has at most 64 bits
     let piece = Piece {
         object,
         extent: Extent::Bytes { start: extent.start, end: extent.end, first_record },
         rows: found.rows,
         bytes: extent.end - extent.start,
         keys: found.keys,
-        unkeyed: found.unkeyed,
+        unkeyed: found.unkeyed + rejected,
     };
-    let rows = SourceRows { all: found.rows, before: found.before, after: found.after, unkeyed: found.unkeyed };
-    (piece, rows, found.ascending)
+    let PieceProfile { rows: all, before, after, unkeyed, ascending, mut rejects, .. } = found;
+    // The piece was taken to start with record 1.
+    rejects.iter_mut().for_each(|reject| reject.record += first_record - 1);
+    Found { piece, rows: SourceRows { all, before, after, unkeyed, rejected }, ascending, rejects }
 }
 
 /// Joins small neighbouring row groups, so that each piece is worth its request.
 fn join_row_groups(found: Vec<Found>) -> Vec<Found> {
     let mut joined: Vec<Found> = Vec::new();
-    for (piece, rows, ascending) in found {
-        let Some((last, last_rows, last_ascending)) =
-            joined.last_mut().filter(|(last, ..)| last.bytes + piece.bytes <= ROW_GROUP_BYTES)
+    for next in found {
+        let Some(joint) = joined.last_mut().filter(|joint| joint.piece.bytes + next.piece.bytes <= ROW_GROUP_BYTES)
         else {
-            joined.push((piece, rows, ascending));
+            joined.push(next);
             continue;
         };
+        let (last, piece) = (&mut joint.piece, next.piece);
         if let Extent::RowGroups { count, .. } = &mut last.extent {
             *count += 1;
         }
@@ -290,8 +392,9 @@ fn join_row_groups(found: Vec<Found>) -> Vec<Found> {
             (Some(one), Some(two)) => Some(one.union(two)),
             (one, two) => one.or(two),
         };
-        *last_rows += rows;
-        *last_ascending &= ascending && in_order;
+        joint.rows += next.rows;
+        joint.ascending &= next.ascending && in_order;
+        joint.rejects.extend(next.rejects);
     }
     joined
 }
@@ -312,14 +415,17 @@ impl KeyScan {
             self.rows.all += rows.batch.num_rows() as u64; // usize has at most 64 bits
             return Ok(());
         };
-        let (_, keys) = time.key(rows)?;
+        let (_, Keys { keys, unread }) = time.key(rows)?;
         let time = time.clone();
-        self.count(&time, &keys);
+        self.count(&time, &keys, &unread);
         Ok(())
     }
 
-    fn count(&mut self, time: &TimeColumn, keys: &Int64Array) {
+    fn count(&mut self, time: &TimeColumn, keys: &Int64Array, unread: &[RowFault]) {
         self.rows.all += keys.len() as u64; // usize has at most 64 bits
+        // Those have no key either.
+        let rejected = unread.len() as u64; // likewise
+        self.rows.rejected += rejected;
         for key in keys {
             let Some(key) = key.filter(|key| !time.infinite(*key)).map(TimeKey) else {
                 self.rows.unkeyed += 1;
@@ -331,5 +437,6 @@ impl KeyScan {
             let own = KeySpan { min: key, max: key };
             self.span = Some(self.span.map_or(own, |span| span.union(own)));
         }
+        self.rows.unkeyed -= rejected;
     }
 }

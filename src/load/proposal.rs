@@ -36,6 +36,8 @@ pub struct Proposal {
     pub rows_unkeyed: u64,
     /// What is mended in delimited text.
     pub mended: Mended,
+    /// Rows that belong to no window because they, or their time, cannot be read.
+    pub rows_rejected: u64,
     /// Oldest and newest time in the source.
     pub span: Option<(String, String)>,
     /// Whether the source is in order of time, as far as its statistics tell.
@@ -106,6 +108,7 @@ pub(super) async fn of(backfill: &Backfill, prepared: &Prepared) -> Result<Propo
         rows_after_range: profile.rows.after,
         rows_unkeyed: profile.rows.unkeyed,
         mended: profile.mended,
+        rows_rejected: profile.rows.rejected,
         span: kind.zip(profile.span).map(|(kind, span)| (kind.short(span.min), kind.short(span.max))),
         ascending: profile.ascending,
         spooled: prepared.spools(),

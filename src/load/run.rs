@@ -181,6 +181,7 @@ async fn load_windows(
     stop: &Stop,
 ) -> Result<Done> {
     observer.observe(&planned(&job, &prepared));
+    rejected(&prepared).iter().for_each(|event| observer.observe(event));
     let span = tracing::info_span!("run", job = job.name, run = run.id);
     Box::pin(run_windows(backfill, prepared, job, run.clone(), observer, stop)).instrument(span).await
 }
@@ -201,6 +202,13 @@ async fn or_abandon<T>(
         abandon(backfill, job, run).await;
     }
     outcome
+}
+
+/// Rows that belong to no window, if there are any.
+fn rejected(prepared: &Prepared) -> Option<Event> {
+    let rejects = &prepared.windowless.rejects;
+    let first = rejects.first()?.to_string();
+    Some(Event::Rejected { window: None, rows: rejects.len() as u64, first }) // usize has at most 64 bits
 }
 
 fn planned(job: &JobRecord, prepared: &Prepared) -> Event {

@@ -39,6 +39,7 @@ pub(crate) fn of(options: &Options, input: &Input, table: &TableName) -> Value {
             Commit::Batch => "batch",
             Commit::Window => "window",
         },
+        "max-rejects": options.max_rejects.to_string(),
         "map": options.mapping.renames,
         "ignore": options.mapping.ignored,
         "null": csv.null_marks,
@@ -91,7 +92,7 @@ pub(crate) fn job_name(settings: &Value, table: &TableName) -> String {
 }
 
 /// Settings that a resume may change: they decide how windows are loaded, not which rows.
-const CHANGEABLE: [&str; 2] = ["existing", "commit"];
+const CHANGEABLE: [&str; 3] = ["existing", "commit", "max-rejects"];
 
 /// Refuses a resume with settings that would load other rows.
 ///

@@ -18,11 +18,12 @@ use tokio::sync::mpsc;
 
 use super::blocks::{BlockLimits, SentBlock};
 use super::clip::{Keyed, TimeColumn};
+use super::rejects::{Allowance, Sieve};
 use super::supply::{Supply, bytes_in_memory};
 use crate::encode::{BlockBuilder, Encoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Decode, Step};
-use crate::model::{Block, RowHash, Rows, Window};
+use crate::model::{Block, RawRecord, Reject, RowHash, Rows, Window};
 use crate::options::Limits;
 use crate::plan::Plan;
 use crate::pool::{ByteLimit, CpuPool};
@@ -41,13 +42,19 @@ struct SpoolFile {
     bytes_max: u64,
 }
 
-/// A compressed block in the file.
+/// A compressed block in the file, or rejects.
 #[derive(Debug, Clone, Copy)]
 struct Chunk {
     offset: u64,
     compressed: usize,
-    rows: u64,
-    hash: RowHash,
+    holds: Holds,
+}
+
+/// What a chunk holds.
+#[derive(Debug, Clone, Copy)]
+enum Holds {
+    Block { rows: u64, hash: RowHash },
+    Rejects,
 }
 
 /// What one pass over the pieces needs.
@@ -60,6 +67,7 @@ pub(crate) struct Pass<'a> {
     pub(crate) pool: &'a CpuPool,
     pub(crate) memory: &'a ByteLimit,
     pub(crate) limits: &'a Limits,
+    pub(crate) allowance: Allowance,
     pub(crate) lanes: usize,
 }
 
@@ -82,6 +90,7 @@ impl Spool {
             time: pass.time.clone(),
             block: BlockLimits::of(pass.limits),
             bytes_max: lane_bytes,
+            allowance: pass.allowance,
         });
         let lane = |number: usize| {
             let (pieces, parting, file) = (&pieces, Arc::clone(&parting), Arc::clone(&spool.file));
@@ -122,9 +131,10 @@ async fn lane(
     let mut held = Held::default();
     for piece in pieces.map(|position| &pass.plan.pieces[position]) {
         let _permit = pass.memory.take(bytes_in_memory(piece)).await;
-        let (decoder, encoder) = (pass.supply.decoder(piece)?, pass.supply.encoder(piece.object)?);
-        let supply = Arc::clone(pass.supply);
-        let mut work = PartedPiece { decoder, encoder, held, parting: Arc::clone(&parting), supply };
+        let passing_over = pass.allowance.max.allows_any();
+        let (decoder, encoder) = (pass.supply.decoder(piece, passing_over)?, pass.supply.encoder(piece.object)?);
+        let (supply, object, parting) = (Arc::clone(pass.supply), piece.object, Arc::clone(&parting));
+        let mut work = PartedPiece { decoder, encoder, held, parting, supply, object };
         loop {
             let (returned, made) = pass.pool.run(move || work.advance()).await?;
             work = returned;
@@ -148,17 +158,17 @@ async fn flush(pool: &CpuPool, held: &mut Held, file: &Arc<Mutex<SpoolFile>>) ->
     let held = std::mem::take(held);
     let compressed = pool
         .run(move || {
-            let compress = |(window, block): (usize, Block)| {
-                (window, lz4_flex::compress_prepend_size(&block.bytes), block.rows, block.hash)
+            let compress = |(window, holds, bytes): (usize, Holds, Bytes)| {
+                (window, holds, lz4_flex::compress_prepend_size(&bytes))
             };
-            Ok(held.into_blocks().map(compress).collect::<Vec<_>>())
+            Ok(held.into_parts().map(compress).collect::<Vec<_>>())
         })
         .await?;
     let file = Arc::clone(file);
     let append = move || {
         let mut file = file.lock().expect("no thread panics while it holds the spool");
-        let store = |(window, bytes, rows, hash): (usize, Vec<u8>, u64, RowHash)| {
-            Ok((window, Chunk { offset: file.append(&bytes)?, compressed: bytes.len(), rows, hash }))
+        let store = |(window, holds, bytes): (usize, Holds, Vec<u8>)| {
+            Ok((window, Chunk { offset: file.append(&bytes)?, compressed: bytes.len(), holds }))
         };
         compressed.into_iter().map(store).collect::<Result<Vec<_>>>()
     };
@@ -200,7 +210,7 @@ pub(crate) async fn send(context: &super::context::Context, window: Window, send
     let spool = context.spool.as_ref().expect("only a run with a spool sends from it");
     for chunk in spool.chunks.get(&window).into_iter().flatten() {
         let file = Arc::clone(&spool.file);
-        let sent = read_block(&context.pool, file, *chunk).await.map(|block| SentBlock { block, _permit: None });
+        let sent = send_chunk(context, file, *chunk).await;
         let failed = sent.is_err();
         if sender.send(sent).await.is_err() || failed {
             return;
@@ -208,13 +218,28 @@ pub(crate) async fn send(context: &super::context::Context, window: Window, send
     }
 }
 
-async fn read_block(pool: &CpuPool, file: Arc<Mutex<SpoolFile>>, chunk: Chunk) -> Result<Block> {
+async fn send_chunk(context: &super::context::Context, file: Arc<Mutex<SpoolFile>>, chunk: Chunk) -> Result<SentBlock> {
+    let sent = read_chunk(&context.pool, file, chunk).await?;
+    context.headers.know(&context.supply, &sent.rejects).await?;
+    Ok(sent)
+}
+
+async fn read_chunk(pool: &CpuPool, file: Arc<Mutex<SpoolFile>>, chunk: Chunk) -> Result<SentBlock> {
     let read = move || file.lock().expect("no thread panics while it holds the spool").read(chunk);
     let compressed = blocking(read).await?;
     pool.run(move || {
         let bytes = lz4_flex::decompress_size_prepended(&compressed)
             .map_err(|error| Error::new(ErrorKind::Source, "read back from the spool").with_source(error))?;
-        Ok(Block { bytes: Bytes::from(bytes), rows: chunk.rows, hash: chunk.hash })
+        Ok(match chunk.holds {
+            Holds::Block { rows, hash } => {
+                let block = Block { bytes: Bytes::from(bytes), rows, hash };
+                SentBlock { block, rejects: Vec::new(), _permit: None }
+            }
+            Holds::Rejects => {
+                let block = Block { bytes: Bytes::new(), rows: 0, hash: RowHash::default() };
+                SentBlock { block, rejects: unpack(&bytes)?, _permit: None }
+            }
+        })
     })
     .await
 }
@@ -232,6 +257,7 @@ struct Parting {
     block: BlockLimits,
     /// COPY bytes that a lane may hold.
     bytes_max: u64,
+    allowance: Allowance,
 }
 
 /// Blocks of a lane that are not in the file yet, by position of their window.
@@ -239,6 +265,7 @@ struct Parting {
 struct Held {
     builders: HashMap<usize, BlockBuilder>,
     full: Vec<(usize, Block)>,
+    rejects: HashMap<usize, Vec<Reject>>,
     /// What builders and blocks hold, kept as it grows: there may be as many builders as windows.
     bytes: usize,
 }
@@ -254,10 +281,47 @@ impl Held {
         }
     }
 
-    fn into_blocks(self) -> impl Iterator<Item = (usize, Block)> {
-        let open = self.builders.into_iter().map(|(window, mut builder)| (window, builder.finish()));
-        self.full.into_iter().chain(open).filter(|(_, block)| block.rows > 0)
+    fn reject(&mut self, window: usize, reject: Reject) {
+        self.bytes += reject.memory_bytes();
+        self.rejects.entry(window).or_default().push(reject);
     }
+
+    fn into_parts(self) -> impl Iterator<Item = (usize, Holds, Bytes)> {
+        let open = self.builders.into_iter().map(|(window, mut builder)| (window, builder.finish()));
+        let blocks = self.full.into_iter().chain(open).filter(|(_, block)| block.rows > 0);
+        let blocks = blocks.map(|(window, block)| {
+            let holds = Holds::Block { rows: block.rows, hash: block.hash };
+            (window, holds, block.bytes)
+        });
+        blocks.chain(self.rejects.into_iter().map(|(window, rejects)| (window, Holds::Rejects, pack(&rejects))))
+    }
+}
+
+/// A reject as it is spooled: object, record, byte, column, reason, SQLSTATE, raw record, whether that was cut.
+type Packed = (String, u64, Option<u64>, Option<String>, String, Option<String>, Vec<u8>, bool);
+
+fn pack(rejects: &[Reject]) -> Bytes {
+    let packed = |reject: &Reject| -> Packed {
+        let Reject { object, record, byte, column, reason, sqlstate, raw } = reject.clone();
+        (object.to_string(), record, byte, column, reason, sqlstate, raw.bytes.to_vec(), raw.is_cut)
+    };
+    let packed: Vec<Packed> = rejects.iter().map(packed).collect();
+    serde_json::to_vec(&packed).expect("a reject has plain fields only").into()
+}
+
+fn unpack(bytes: &[u8]) -> Result<Vec<Reject>> {
+    let packed: Vec<Packed> = serde_json::from_slice(bytes)
+        .map_err(|error| Error::new(ErrorKind::Source, "read back from the spool").with_source(error))?;
+    let reject = |(object, record, byte, column, reason, sqlstate, raw, is_cut): Packed| Reject {
+        object: object.into(),
+        record,
+        byte,
+        column,
+        reason,
+        sqlstate,
+        raw: RawRecord { bytes: raw.into(), is_cut },
+    };
+    Ok(packed.into_iter().map(reject).collect())
 }
 
 /// A piece under way, moved to the CPU pool and back.
@@ -267,6 +331,7 @@ struct PartedPiece {
     held: Held,
     parting: Arc<Parting>,
     supply: Arc<Supply>,
+    object: u32,
 }
 
 enum Made {
@@ -295,17 +360,17 @@ impl PartedPiece {
         crate::failpoint::hit("spool")?;
         let (keyed, keys) = self.parting.time.key(rows)?;
         let mut order: Vec<(usize, u32)> = Vec::with_capacity(keyed.batch.num_rows());
-        for (row, key) in (0_u32..).zip(keys.iter()) {
+        for (row, key) in (0_u32..).zip(keys.keys.iter()) {
             if let Some(window) = key.and_then(|key| self.parting.window_of(key)) {
                 order.push((window, row));
             }
         }
+        self.reject_faults(&keyed, &mut order)?;
         order.sort_unstable();
         let indices = UInt32Array::from_iter_values(order.iter().map(|(_, row)| *row));
         let sorted = take_record_batch(&keyed.batch, &indices)
             .map_err(|error| Error::new(ErrorKind::Internal, "part rows by window").with_source(error))?;
         let sorted = keyed.reordered(sorted, order.iter().map(|(_, row)| *row as usize).collect()); // u32 fits usize
-        self.supply.refuse_nulls(&sorted)?;
         let mut start = 0;
         for run in order.chunk_by(|one, two| one.0 == two.0) {
             self.encode(&sorted, run[0].0, start, run.len())?;
@@ -314,18 +379,43 @@ impl PartedPiece {
         Ok(())
     }
 
+    /// Takes rows that cannot be loaded out of `order`, which is still in that of the rows.
+    fn reject_faults(&mut self, rows: &Keyed, order: &mut Vec<(usize, u32)>) -> Result<()> {
+        let sieve = self.sieve();
+        let (faults, mut rejects) = (sieve.faults(rows), Vec::new());
+        for fault in &faults {
+            // A row of no open window is nobody's concern here.
+            let row = u32::try_from(fault.row).unwrap_or(u32::MAX);
+            if let Ok(place) = order.binary_search_by_key(&row, |(_, row)| *row) {
+                rejects.push((order[place].0, sieve.reject(rows, fault)?));
+            }
+        }
+        if !faults.is_empty() {
+            let at_fault = |row: u32| faults.binary_search_by_key(&(row as usize), |fault| fault.row).is_ok(); // u32 fits usize
+            order.retain(|(_, row)| !at_fault(*row));
+        }
+        rejects.into_iter().for_each(|(window, reject)| self.held.reject(window, reject));
+        Ok(())
+    }
+
+    fn sieve(&self) -> Sieve<'_> {
+        Sieve { supply: &self.supply, object: self.object, allowance: self.parting.allowance }
+    }
+
     fn encode(&mut self, rows: &Keyed, window: usize, start: usize, length: usize) -> Result<()> {
         let (mut start, end) = (start, start + length);
         while start < end {
+            let sieve = Sieve { supply: &self.supply, object: self.object, allowance: self.parting.allowance };
+            let mut rejects = Vec::new();
             let Held { builders, bytes, .. } = &mut self.held;
             let builder = builders.entry(window).or_insert_with(|| {
                 *bytes += BUILDER_BYTES;
                 BlockBuilder::new(0)
             });
             let (before, count) = (builder.bytes(), self.parting.block.room(builder).min(end - start));
-            let name = |column| self.supply.column_name(column);
-            rows.encode(start, count, &mut self.encoder, builder, name)?;
+            sieve.encode(rows, (start, count), &mut self.encoder, builder, &mut rejects)?;
             *bytes += builder.bytes() - before;
+            rejects.into_iter().for_each(|reject| self.held.reject(window, reject));
             self.held.cut(window, self.parting.block);
             start += count;
         }

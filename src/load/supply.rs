@@ -4,19 +4,20 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow_array::RecordBatch;
 use arrow_schema::DataType;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::clip::Keyed;
 use super::custom::CustomDecoder;
 use super::layout::{Layout, Route};
+use super::rejects;
 use crate::encode::{CopyFormat, Encoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::csv::{self, CsvDecoder, Delimiter, Dialect};
 use crate::format::parquet::{self, Footer, Metadata, ParquetDecoder};
 use crate::format::{Decode, Step};
-use crate::model::{Format, Object, Piece};
+use crate::model::{Format, Object, Origin, Piece, RawRecord};
 use crate::options::{CsvOptions, EmptyFields};
 use crate::schema::ObjectColumns;
 use crate::source::{self, Objects, Part, Source};
@@ -75,6 +76,10 @@ pub(crate) enum DetailKind {
 
 /// Objects opened at once: enough to hide the latency of a request, few enough for any store.
 const OPENED_AT_ONCE: usize = 16;
+
+/// Bytes before the records of an object that are kept as they stand for whoever mends its rejects; longer ones are made of
+/// the names of columns.
+const HEADER_BYTES: u64 = 1 << 20;
 
 /// Bytes of an object that are read for its header; doubled until they hold it.
 const HEAD_BYTES: u64 = 64 << 10;
@@ -323,10 +328,49 @@ impl Supply {
         self.layouts.first().map_or(CopyFormat::Binary, |layout| layout.route.format)
     }
 
-    /// Refuses rows with a null where the target takes none.
-    pub(crate) fn refuse_nulls(&self, rows: &Keyed) -> Result<()> {
-        let not_null = self.layouts.first().map_or(&[][..], |layout| &layout.route.not_null);
-        rows.refuse_nulls(not_null, |column| self.column_name(column))
+    /// Columns of the COPY in which the target takes no null.
+    pub(crate) fn not_null(&self) -> &[usize] {
+        self.layouts.first().map_or(&[][..], |layout| &layout.route.not_null)
+    }
+
+    /// Position of the object with this URI.
+    pub(crate) fn object(&self, uri: &str) -> Option<u32> {
+        let place = self.objects.binary_search_by(|object| object.uri.as_str().cmp(uri)).ok()?;
+        u32::try_from(place).ok()
+    }
+
+    /// The record that stood at row `row` of `origin`, at most `bytes_max` bytes of it; `decoded` holds the rows of the origin.
+    pub(crate) fn raw_record(
+        &self,
+        object: u32,
+        origin: &Origin,
+        row: usize,
+        decoded: Option<&RecordBatch>,
+        bytes_max: usize,
+    ) -> RawRecord {
+        match (self.detail(place(object)), origin.text_from(row)) {
+            (DetailKind::Csv { dialect, names, .. }, Some(text)) => {
+                RawRecord::of(csv::first_record(&text, dialect, names.len()), bytes_max)
+            }
+            _ => rejects::printed(decoded, row, bytes_max),
+        }
+    }
+
+    /// What stands before the records of an object, as [`Self::raw_record`] gives them: names of columns, and lines to skip.
+    pub(crate) async fn header(&self, object: u32) -> Result<Vec<u8>> {
+        let (mut header, layout) = (Vec::new(), self.layout(place(object)));
+        let sources = layout.sources();
+        let names: Vec<&str> = match self.detail(place(object)) {
+            DetailKind::Csv { body, .. } if body.start == 0 => return Ok(header),
+            DetailKind::Csv { body, .. } if body.start <= HEADER_BYTES => {
+                return Ok(self.fetch_one(object, 0..body.start).await?.to_vec());
+            }
+            DetailKind::Csv { names, .. } => names.iter().map(String::as_str).collect(),
+            _ => sources.iter().map(String::as_str).collect(),
+        };
+        csv::print_names(names, &mut header);
+        header.push(b'\n');
+        Ok(header)
     }
 
     /// Name of a target column by its position in the COPY.
@@ -340,13 +384,15 @@ impl Supply {
         self.layout(place(object)).encoder()
     }
 
-    /// A decoder for a piece, which yields its mapped columns in COPY order.
-    pub(crate) fn decoder(&self, piece: &Piece) -> Result<Box<dyn Decode>> {
+    /// A decoder for a piece, which yields its mapped columns in COPY order; `passing_over` records that are no rows, for the
+    /// profile has noted them.
+    pub(crate) fn decoder(&self, piece: &Piece, passing_over: bool) -> Result<Box<dyn Decode>> {
         let (object, layout) = (&self.objects[place(piece.object)], self.layout(place(piece.object)));
         match (self.detail(place(piece.object)), &self.reader) {
             (DetailKind::Csv { dialect, names, .. }, _) => {
                 let projection = Arc::new(layout.csv_projection(names, &object.path_columns)?);
-                Ok(Box::new(CsvDecoder::new(object, piece.extent, Arc::clone(dialect), projection)?))
+                let decoder = CsvDecoder::new(object, piece.extent, Arc::clone(dialect), projection)?;
+                Ok(Box::new(decoder.passing_over(passing_over)))
             }
             (DetailKind::Parquet(metadata), _) => {
                 let projection = layout.parquet_projection(&object.path_columns);

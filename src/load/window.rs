@@ -67,7 +67,7 @@ async fn admit_and_load(
     let (window, attempt) = (context.name(&claim.window), u32::try_from(claim.attempt).unwrap_or(0));
     context.observe(&Event::Claimed { window, attempt, cleared: cleared.rows });
     let blocks = blocks::of_window(context, claim.window, tries.size);
-    Batches { context, session, claim, blocks, total: Counters::default(), tries }.load().await
+    Batches { context, session, claim, blocks, total: Counters::default(), rejects: Vec::new(), tries }.load().await
 }
 
 /// What a statement met whose table has changed since the run began is a consequence: a column that is missing, bytes that

@@ -7,6 +7,7 @@ use super::{Conflicts, Mended};
 /// Something that happened during a run. With `--json` each is printed as one line.
 #[derive(Debug, Clone, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "the summary comes once a run")]
 #[non_exhaustive]
 pub enum Event {
     /// The sources were profiled and cut into windows.
@@ -72,6 +73,15 @@ pub enum Event {
         /// Source rows that met a row of their key.
         #[serde(flatten)]
         conflicts: Conflicts,
+    },
+    /// Rows of a batch were rejected, and the batch was committed without them.
+    Rejected {
+        /// The window; `None` where rows belong to none, because they, or their time, cannot be read.
+        window: Option<String>,
+        /// How many.
+        rows: u64,
+        /// The first of them: why, and where it stood.
+        first: String,
     },
     /// A window was left as it was, because it held rows (`--existing skip`).
     Skipped {
@@ -165,6 +175,8 @@ pub struct Progress {
     /// Source rows of loaded windows that met a row of their key.
     #[serde(flatten)]
     pub conflicts: Conflicts,
+    /// Rows rejected, by windows and for belonging to none.
+    pub rejected: u64,
 }
 
 impl Progress {
@@ -205,6 +217,8 @@ pub struct Summary {
     pub rows_unkeyed: u64,
     /// What was mended in delimited text, over the whole source.
     pub mended: Mended,
+    /// Source rows that the job has rejected, by this run and others.
+    pub rows_rejected: u64,
     /// The time before which every window is loaded, with no hole; as people read it.
     pub frontier: Option<String>,
     /// Whether the user stopped the run.

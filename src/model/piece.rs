@@ -9,13 +9,13 @@ pub struct Piece {
     pub object: u32,
     /// Which part of the object it is.
     pub extent: Extent,
-    /// Rows in it.
+    /// Rows in it, those that cannot be read included.
     pub rows: u64,
     /// Bytes that a reader fetches for it.
     pub bytes: u64,
     /// Smallest and largest finite time key in it; `None` where no row has one, or the table has no time column.
     pub keys: Option<KeySpan>,
-    /// Rows whose time is null, or infinite, and which therefore belong to no window.
+    /// Rows whose time is null, infinite or unreadable, and which therefore belong to no window.
     pub unkeyed: u64,
 }
 
@@ -69,13 +69,15 @@ pub struct SourceRows {
     pub after: u64,
     /// Rows whose time is null or infinite.
     pub unkeyed: u64,
+    /// Rows that belong to no window because they, or their time, cannot be read.
+    pub rejected: u64,
 }
 
 impl SourceRows {
-    /// Rows that the windows must hold in the end.
+    /// Rows that the windows must hold in the end, those that they reject included.
     #[must_use]
     pub fn inside(&self) -> u64 {
-        self.all - self.before - self.after - self.unkeyed
+        self.all - self.before - self.after - self.unkeyed - self.rejected
     }
 }
 
@@ -85,5 +87,6 @@ impl std::ops::AddAssign for SourceRows {
         self.before += other.before;
         self.after += other.after;
         self.unkeyed += other.unkeyed;
+        self.rejected += other.rejected;
     }
 }

@@ -13,6 +13,7 @@ pub fn summary(summary: &Summary) -> String {
     lines.extend(conflicts(summary));
     lines.extend(not_loaded(summary));
     lines.extend(mended(&summary.mended).map(|what| format!("mended: {what}")));
+    lines.extend(rejected(summary));
     lines.push(next(summary));
     lines.join("\n")
 }
@@ -107,6 +108,13 @@ pub fn mended(mended: &Mended) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
+/// The rows that were set aside, and how to get at them.
+fn rejected(summary: &Summary) -> Option<String> {
+    let (rows, job) = (counted(summary.rows_rejected, "row"), argument(&summary.job));
+    (summary.rows_rejected > 0)
+        .then(|| format!("rejected: {rows}; `pgbackfill rejects {job}` prints them, to be mended"))
+}
+
 fn next(summary: &Summary) -> String {
     let job = argument(&summary.job);
     if summary.is_complete() {
@@ -169,6 +177,15 @@ mod tests {
         let line =
             "not loaded: 12 rows before the range, 4 rows at or after its end, 1 row whose time is null or infinite";
         assert!(text.contains(line), "{text}");
+    }
+
+    #[test]
+    fn rejected_rows_are_told_with_the_command_that_prints_them() {
+        let text = summary(&Summary { rows_rejected: 3, ..finished() });
+        assert!(
+            text.contains("\nrejected: 3 rows; `pgbackfill rejects metrics` prints them, to be mended\n"),
+            "{text}"
+        );
     }
 
     #[test]

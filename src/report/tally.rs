@@ -23,6 +23,9 @@ pub struct Tally {
     bytes: u64,
     /// Rows and bytes of windows that are not at their end, and may be cleared again.
     open: HashMap<String, (u64, u64)>,
+    rejected: u64,
+    /// Rejects of windows that are not at their end, and may be cleared again.
+    open_rejects: HashMap<String, u64>,
     frontier: Option<String>,
     stopping: bool,
     finished: bool,
@@ -66,10 +69,15 @@ impl Tally {
                 self.sample(now);
             }
             Event::Claimed { window, .. } => self.clear(window),
+            Event::Rejected { window: None, rows, .. } => self.rejected += rows,
+            Event::Rejected { window: Some(window), rows, .. } => {
+                *self.open_rejects.entry(window.clone()).or_default() += rows;
+            }
             Event::Batch { window, rows, bytes, conflicts } => {
                 self.batch(window, *rows + conflicts.skipped, *bytes, now);
             }
             Event::Loaded { window, rows, bytes, conflicts, .. } => {
+                self.rejected += self.open_rejects.remove(window).unwrap_or_default();
                 self.clear(window);
                 self.loaded += 1;
                 self.add(*rows + conflicts.skipped, *bytes, now);
@@ -164,7 +172,8 @@ impl Tally {
             1 => parts.push("1 retry".to_owned()),
             more => parts.push(format!("{} retries", count(more))),
         }
-        for (number, what) in [(self.skipped, "skipped"), (self.failed, "failed")] {
+        let rejected = self.rejected + self.open_rejects.values().sum::<u64>();
+        for (number, what) in [(rejected, "rejected"), (self.skipped, "skipped"), (self.failed, "failed")] {
             if number > 0 {
                 parts.push(format!("{} {what}", count(number)));
             }
@@ -189,6 +198,7 @@ impl Tally {
 
     /// Takes back what was counted for a window: its rows are deleted before the next attempt, or counted as a whole.
     fn clear(&mut self, window: &str) {
+        self.open_rejects.remove(window);
         if let Some((rows, bytes)) = self.open.remove(window) {
             self.rows -= rows;
             self.bytes -= bytes;
@@ -230,6 +240,23 @@ mod tests {
 
     fn retrying(window: &str) -> Event {
         Event::Retrying { window: window.to_owned(), attempt: 1, delay_seconds: 1.0, error: "lost".to_owned() }
+    }
+
+    #[test]
+    fn rejects_of_a_window_that_is_tried_again_are_not_counted_twice() {
+        let mut tally = started(2, 0, 100);
+        let rejected = |window: Option<&str>, rows| Event::Rejected {
+            window: window.map(str::to_owned),
+            rows,
+            first: "\"x\" is not an integer".to_owned(),
+        };
+        tally.note(&rejected(None, 2), 1.0);
+        tally.note(&rejected(Some("a"), 3), 1.0);
+        assert!(tally.line(1.0).ends_with(" · 5 rejected"), "{}", tally.line(1.0));
+        tally.note(&retrying("a"), 2.0);
+        tally.note(&rejected(Some("a"), 3), 3.0);
+        tally.note(&loaded("a", 10), 3.0);
+        assert!(tally.line(3.0).contains("5 rejected"), "{}", tally.line(3.0));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use arrow_array::types::{
     UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayAccessor, Int64Array};
-use arrow_buffer::ScalarBuffer;
+use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit};
 
 use crate::model::datetime::{
@@ -49,6 +49,19 @@ pub fn can_be_key(data_type: &DataType, kind: KeyKind) -> bool {
     }
 }
 
+/// Whether of values of `data_type` some have no key although smaller and larger ones have.
+#[must_use]
+pub fn may_lack_keys_inside(data_type: &DataType, kind: KeyKind) -> bool {
+    match data_type {
+        DataType::Dictionary(_, values) => may_lack_keys_inside(values, kind),
+        // Nanoseconds may be no whole microseconds, and a time of day no date.
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => true,
+        DataType::Timestamp(..) | DataType::Date64 => kind == KeyKind::Date,
+        DataType::Date32 | DataType::Null => false,
+        other => !other.is_integer() && !matches!(other, DataType::Decimal128(..)),
+    }
+}
+
 /// The stored keys of `array`, null where it is null. A text or timestamp without an offset is local time in `zone`
 /// where the key is an instant; an instant becomes the local time in `zone` where the key has no zone.
 ///
@@ -56,25 +69,49 @@ pub fn can_be_key(data_type: &DataType, kind: KeyKind) -> bool {
 ///
 /// The first row (as `ValueFault` with `column` 0) whose value has no such key.
 pub fn stored_keys(array: &dyn Array, kind: KeyKind, zone: &Zone) -> Result<Int64Array, ValueFault> {
+    keys_of(array, kind, zone, &mut Err)
+}
+
+/// The same, but null where a value has no such key; those faults go to `faults`, in the order of rows.
+///
+/// # Errors
+///
+/// If no value of the type of `array` has such a key.
+pub fn stored_keys_or_null(
+    array: &dyn Array,
+    kind: KeyKind,
+    zone: &Zone,
+    faults: &mut Vec<ValueFault>,
+) -> Result<Int64Array, ValueFault> {
+    keys_of(array, kind, zone, &mut |fault| {
+        faults.push(fault);
+        Ok(())
+    })
+}
+
+/// What to do about a row whose value has no key: an error ends the column there.
+type Refuse<'a> = &'a mut dyn FnMut(ValueFault) -> Result<(), ValueFault>;
+
+fn keys_of(array: &dyn Array, kind: KeyKind, zone: &Zone, refuse: Refuse<'_>) -> Result<Int64Array, ValueFault> {
     if !can_be_key(array.data_type(), kind) {
         let reason = format!("a column of type {} cannot be read as {kind}", array.data_type());
         return Err(ValueFault { row: 0, column: 0, reason });
     }
     match array.data_type() {
         DataType::Null => Ok(Int64Array::new_null(array.len())),
-        DataType::Utf8 => of_texts(&array.as_string::<i32>(), kind, zone),
-        DataType::LargeUtf8 => of_texts(&array.as_string::<i64>(), kind, zone),
-        DataType::Utf8View => of_texts(&array.as_string_view(), kind, zone),
+        DataType::Utf8 => of_texts(&array.as_string::<i32>(), kind, zone, refuse),
+        DataType::LargeUtf8 => of_texts(&array.as_string::<i64>(), kind, zone, refuse),
+        DataType::Utf8View => of_texts(&array.as_string_view(), kind, zone, refuse),
         DataType::Dictionary(_, values) => {
             let plain = arrow_cast::cast(array, values).map_err(|error| ValueFault {
                 row: 0,
                 column: 0,
                 reason: format!("the dictionary cannot be read: {error}"),
             })?;
-            stored_keys(&plain, kind, zone)
+            keys_of(&plain, kind, zone, refuse)
         }
-        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => of_times(array, kind, zone),
-        _ => of_integers(array),
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => of_times(array, kind, zone, refuse),
+        _ => of_integers(array, refuse),
     }
 }
 
@@ -82,9 +119,10 @@ fn of_texts<'a>(
     texts: &impl ArrayAccessor<Item = &'a str>,
     kind: KeyKind,
     zone: &Zone,
+    refuse: Refuse<'_>,
 ) -> Result<Int64Array, ValueFault> {
     let read = |text: &'a str| read_text(text.as_bytes(), kind, zone);
-    collect(texts, read, |text, fault| format!("{} is not a value of type {kind}: {fault}", quoted(text)))
+    collect(texts, read, refuse, |text, fault| format!("{} is not a value of type {kind}: {fault}", quoted(text)))
 }
 
 #[inline]
@@ -109,38 +147,40 @@ fn read_integer(text: &[u8]) -> Result<i64, Fault> {
     })
 }
 
-fn of_integers(array: &dyn Array) -> Result<Int64Array, ValueFault> {
+fn of_integers(array: &dyn Array, refuse: Refuse<'_>) -> Result<Int64Array, ValueFault> {
     match array.data_type() {
-        DataType::Int8 => of_numbers::<Int8Type>(array),
-        DataType::Int16 => of_numbers::<Int16Type>(array),
-        DataType::Int32 => of_numbers::<Int32Type>(array),
-        DataType::Int64 => of_numbers::<Int64Type>(array),
-        DataType::UInt8 => of_numbers::<UInt8Type>(array),
-        DataType::UInt16 => of_numbers::<UInt16Type>(array),
-        DataType::UInt32 => of_numbers::<UInt32Type>(array),
-        DataType::UInt64 => of_numbers::<UInt64Type>(array),
-        _ => of_numbers::<Decimal128Type>(array),
+        DataType::Int8 => of_numbers::<Int8Type>(array, refuse),
+        DataType::Int16 => of_numbers::<Int16Type>(array, refuse),
+        DataType::Int32 => of_numbers::<Int32Type>(array, refuse),
+        DataType::Int64 => of_numbers::<Int64Type>(array, refuse),
+        DataType::UInt8 => of_numbers::<UInt8Type>(array, refuse),
+        DataType::UInt16 => of_numbers::<UInt16Type>(array, refuse),
+        DataType::UInt32 => of_numbers::<UInt32Type>(array, refuse),
+        DataType::UInt64 => of_numbers::<UInt64Type>(array, refuse),
+        _ => of_numbers::<Decimal128Type>(array, refuse),
     }
 }
 
-fn of_numbers<T>(array: &dyn Array) -> Result<Int64Array, ValueFault>
+fn of_numbers<T>(array: &dyn Array, refuse: Refuse<'_>) -> Result<Int64Array, ValueFault>
 where
     T: ArrowPrimitiveType,
     T::Native: TryInto<i64> + Display,
 {
     let fit = |number: T::Native| number.try_into().map_err(|_| RANGE);
-    collect(&array.as_primitive::<T>(), fit, |number, fault| format!("{number} cannot be stored: {fault}"))
+    collect(&array.as_primitive::<T>(), fit, refuse, |number, fault| format!("{number} cannot be stored: {fault}"))
 }
 
-fn of_times(array: &dyn Array, kind: KeyKind, zone: &Zone) -> Result<Int64Array, ValueFault> {
+fn of_times(array: &dyn Array, kind: KeyKind, zone: &Zone, refuse: Refuse<'_>) -> Result<Int64Array, ValueFault> {
     match array.data_type() {
-        DataType::Date32 => of_counts::<Date32Type>(array, Count::Days, kind, zone),
-        DataType::Date64 => of_counts::<Date64Type>(array, Count::per_second(1_000), kind, zone),
+        DataType::Date32 => of_counts::<Date32Type>(array, Count::Days, kind, zone, refuse),
+        DataType::Date64 => of_counts::<Date64Type>(array, Count::per_second(1_000), kind, zone, refuse),
         DataType::Timestamp(unit, _) => match unit {
-            TimeUnit::Second => of_counts::<TimestampSecondType>(array, Count::per_second(1), kind, zone),
-            TimeUnit::Millisecond => of_counts::<TimestampMillisecondType>(array, Count::per_second(1_000), kind, zone),
-            TimeUnit::Microsecond => of_counts::<TimestampMicrosecondType>(array, Count::Micros(1), kind, zone),
-            TimeUnit::Nanosecond => of_counts::<TimestampNanosecondType>(array, Count::Nanos, kind, zone),
+            TimeUnit::Second => of_counts::<TimestampSecondType>(array, Count::per_second(1), kind, zone, refuse),
+            TimeUnit::Millisecond => {
+                of_counts::<TimestampMillisecondType>(array, Count::per_second(1_000), kind, zone, refuse)
+            }
+            TimeUnit::Microsecond => of_counts::<TimestampMicrosecondType>(array, Count::Micros(1), kind, zone, refuse),
+            TimeUnit::Nanosecond => of_counts::<TimestampNanosecondType>(array, Count::Nanos, kind, zone, refuse),
         },
         other => unreachable!("{other} is no type of dates or times"),
     }
@@ -174,7 +214,13 @@ impl Count {
     }
 }
 
-fn of_counts<T>(array: &dyn Array, count: Count, kind: KeyKind, zone: &Zone) -> Result<Int64Array, ValueFault>
+fn of_counts<T>(
+    array: &dyn Array,
+    count: Count,
+    kind: KeyKind,
+    zone: &Zone,
+    refuse: Refuse<'_>,
+) -> Result<Int64Array, ValueFault>
 where
     T: ArrowPrimitiveType,
     T::Native: Into<i64> + Display,
@@ -183,7 +229,7 @@ where
     let times = Times { count, is_instant, kind, zone };
     let data_type = array.data_type();
     let key = |number: T::Native| times.key(number.into());
-    collect(&array.as_primitive::<T>(), key, |number, fault| {
+    collect(&array.as_primitive::<T>(), key, refuse, |number, fault| {
         format!("{number} of type {data_type} cannot be stored as {kind}: {fault}")
     })
 }
@@ -223,23 +269,35 @@ impl Times<'_> {
     }
 }
 
-/// The key of each value that is not null; of the first that has none, why.
+/// The key of each value that is not null; of those that have none `refuse` is told why, and they are null where it lets them.
 fn collect<A: ArrayAccessor>(
     array: &A,
     key: impl Fn(A::Item) -> Result<i64, Fault>,
+    refuse: Refuse<'_>,
     phrase: impl Fn(A::Item, Fault) -> String,
 ) -> Result<Int64Array, ValueFault> {
     let nulls = array.nulls().cloned();
     let mut keys = vec![0_i64; array.len()];
+    let mut without = Vec::new();
     for (row, stored) in keys.iter_mut().enumerate() {
         if nulls.as_ref().is_none_or(|nulls| nulls.is_valid(row)) {
-            *stored = key(array.value(row)).map_err(|fault| {
-                let reason = phrase(array.value(row), fault);
-                ValueFault { row, column: 0, reason }
-            })?;
+            match key(array.value(row)) {
+                Ok(key) => *stored = key,
+                Err(fault) => {
+                    refuse(ValueFault { row, column: 0, reason: phrase(array.value(row), fault) })?;
+                    without.push(row);
+                }
+            }
         }
     }
+    let nulls = if without.is_empty() { nulls } else { Some(with_nulls(array.len(), nulls.as_ref(), &without)) };
     Ok(Int64Array::new(ScalarBuffer::from(keys), nulls))
+}
+
+/// `nulls` and the rows `more`, which are in their order.
+fn with_nulls(rows: usize, nulls: Option<&NullBuffer>, more: &[usize]) -> NullBuffer {
+    let was_valid = |row: usize| nulls.is_none_or(|nulls| nulls.is_valid(row));
+    (0..rows).map(|row| was_valid(row) && more.binary_search(&row).is_err()).collect()
 }
 
 /// A text in quotes, cut where it is long.

@@ -10,7 +10,7 @@ mod types;
 
 pub(crate) use arbiter::Merge;
 pub use arbiter::{UniqueKey, Uniqueness};
-pub use keys::{ValueFault, can_be_key, stored_keys};
+pub use keys::{ValueFault, can_be_key, may_lack_keys_inside, stored_keys, stored_keys_or_null};
 pub use mapping::{MappedColumn, Mapping, ObjectColumns};
 pub use shape::{Shape, ShapeColumn};
 pub use sql::quote_identifier;

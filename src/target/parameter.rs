@@ -46,6 +46,10 @@ macro_rules! typed {
         impl Typed for Vec<$rust> {
             const TYPE: Type = Type::$many;
         }
+
+        impl Typed for Vec<Option<$rust>> {
+            const TYPE: Type = Type::$many;
+        }
     )*};
 }
 

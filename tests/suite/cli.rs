@@ -36,6 +36,8 @@ fn an_error_names_the_window_the_value_and_its_place() {
     insta::assert_snapshot!(scene().says("load DIR/range.csv --table t --time-column ts --window 1d --job j"), @r#"
     error: window [2024-01-02, 2024-01-03) of job j failed after 1 attempt
       caused by: 99999999999 is out of range for integer in column "value", DIR/range.csv record 2, byte 29
+
+    hint: `pgbackfill load … --max-rejects 100` would set such rows aside; `pgbackfill rejects` prints them
     "#);
 }
 
@@ -44,6 +46,8 @@ fn an_error_in_the_time_column_names_the_value_and_its_place() {
     insta::assert_snapshot!(scene().says("load DIR/time.csv --table t --time-column ts --window 1d --job j"), @r#"
     error: "2024-13-02" is not a timestamp with time zone in column "ts", DIR/time.csv record 2, byte 29
       caused by: the calendar has no such day
+
+    hint: `pgbackfill load … --max-rejects 100` would set such rows aside; `pgbackfill rejects` prints them
     "#);
 }
 

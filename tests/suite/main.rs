@@ -37,6 +37,7 @@ mod policies;
 mod pooled;
 mod privileges;
 mod protocol;
+mod rejects;
 mod resources;
 mod runs;
 mod scale;

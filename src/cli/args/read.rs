@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pgbackfill::{Bound, WindowSize, Zone};
+use pgbackfill::{Bound, MaxRejects, WindowSize, Zone};
 
 use super::{OptionalByte, OptionalDuration};
 
@@ -98,6 +98,26 @@ pub(super) fn count(text: &str) -> Result<usize, String> {
     text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "write a number above zero".to_owned())
 }
 
+/// `100`, or a share such as `0.5%`, in steps of a millionth.
+pub(super) fn max_rejects(text: &str) -> Result<MaxRejects, String> {
+    let wrong = || "write a number of rows, or a share of them such as 0.5%".to_owned();
+    match text.trim().strip_suffix('%') {
+        None => text.trim().parse().map(MaxRejects::Rows).map_err(|_| wrong()),
+        Some(percent) => per_million(percent.trim_end()).map(MaxRejects::PerMillion).ok_or_else(wrong),
+    }
+}
+
+/// A percentage of up to four decimals as millionths.
+fn per_million(percent: &str) -> Option<u32> {
+    let (whole, decimals) = percent.split_once('.').unwrap_or((percent, ""));
+    let is_plain = |digits: &str| digits.bytes().all(|digit| digit.is_ascii_digit());
+    if whole.is_empty() || decimals.len() > 4 || !is_plain(whole) || !is_plain(decimals) {
+        return None;
+    }
+    let share: u32 = format!("{whole}{decimals:0<4}").parse().ok()?;
+    (share <= 1_000_000).then_some(share)
+}
+
 /// One ASCII character, `\t` for a tab, `\x1f` for one that cannot be typed.
 pub(super) fn byte(text: &str) -> Result<u8, String> {
     match unescaped(text).as_bytes() {
@@ -190,6 +210,16 @@ mod tests {
         assert_eq!(bound("30 days ago"), Ok(Bound::Ago(Duration::from_secs(30 * 86_400))));
         assert_eq!(bound("2024-01-01"), Ok(Bound::At("2024-01-01".to_owned())));
         assert!(bound("some time ago").is_err());
+    }
+
+    #[test]
+    fn rejects_are_limited_by_number_or_by_share() {
+        assert_eq!(max_rejects("100"), Ok(MaxRejects::Rows(100)));
+        assert_eq!(max_rejects("0.5%"), Ok(MaxRejects::PerMillion(5_000)));
+        assert_eq!(max_rejects("100 %"), Ok(MaxRejects::PerMillion(1_000_000)));
+        for wrong in ["", "%", "-1", "101%", "0.00001%", "1e3", ".5%", "+1%"] {
+            assert!(max_rejects(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

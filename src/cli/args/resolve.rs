@@ -39,6 +39,7 @@ impl LoadArgs {
         options.commit = job.commit.into();
         options.join = self.others.join;
         options.takeover = self.others.takeover;
+        options.max_rejects = job.max_rejects;
         options.accept_changed_source = self.others.accept_changed_source;
         options.mapping = MappingRules { renames: job.map.clone(), ignored: job.ignore.clone() };
         options.csv = self.source.csv();
@@ -50,6 +51,7 @@ impl LoadArgs {
         options.limits.memory_bytes = limits.memory;
         options.limits.spool_bytes = limits.spool_bytes;
         options.limits.spool_folder.clone_from(&limits.spool_folder);
+        options.limits.reject_bytes = limits.reject_bytes;
         options.limits.retry_for = limits.retry_for;
         options.limits.lease = limits.lease;
         options.limits.statement_timeout = limits.statement_timeout.0;

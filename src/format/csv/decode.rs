@@ -15,7 +15,7 @@ use super::record::{Field, Group, Records, Site};
 use super::text::TextColumn;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Decode, Step};
-use crate::model::{Extent, Object, Origin, Rows};
+use crate::model::{Extent, Object, Origin, RowFault, Rows};
 
 /// Rows of a batch, unless set otherwise: enough to pay for a batch, few enough for its columns to stay in cache.
 const ROWS_PER_BATCH: usize = 8192;
@@ -35,6 +35,8 @@ pub struct CsvDecoder {
     symbols: Symbols,
     nulls: NullMarks,
     rows_per_batch: usize,
+    /// Whether records that are no rows are passed over: the profile has noted them.
+    passing_over: bool,
     /// Bytes that each text column had in the last batch, to begin the next one with.
     column_bytes: Vec<usize>,
     progress: Progress,
@@ -68,6 +70,7 @@ impl CsvDecoder {
             symbols: dialect.symbols(),
             nulls: NullMarks::new(&dialect),
             rows_per_batch: ROWS_PER_BATCH,
+            passing_over: false,
             column_bytes: vec![0; projection.feeds().len()],
             progress: Progress::Waiting,
             dialect,
@@ -82,9 +85,16 @@ impl CsvDecoder {
         self
     }
 
+    /// Passes over records that are no rows, rather than failing at the first: [`profile`](super::profile()) has noted them.
+    #[must_use]
+    pub fn passing_over(mut self, passing: bool) -> Self {
+        self.passing_over = passing;
+        self
+    }
+
     /// The next batch; `None` at the end of the piece.
-    fn next_rows(&mut self, piece: &[u8], records: &mut Records) -> Result<Option<Rows>> {
-        let mut batch = Batch::new(self, records.record());
+    fn next_rows(&mut self, piece: &Bytes, records: &mut Records) -> Result<Option<Rows>> {
+        let mut batch = Batch::new(self);
         let (mut rows, mut bytes) = (0, 0);
         while rows < self.rows_per_batch && bytes < BATCH_BYTES {
             let Some(group) = records.next_group(piece, self.rows_per_batch - rows)? else { break };
@@ -92,6 +102,7 @@ impl CsvDecoder {
             rows += group.len();
             bytes += group.bytes();
         }
+        drop(records.take_misread());
         if rows == 0 {
             return Ok(None);
         }
@@ -126,6 +137,7 @@ impl Decode for CsvDecoder {
             Some(piece) if fits => {
                 let columns = Some(self.projection.columns());
                 let records = Records::new(self.site.clone(), self.first_record, &self.dialect, columns);
+                let records = records.passing_over(self.passing_over);
                 self.progress = Progress::Reading(piece, Box::new(records));
                 Ok(())
             }
@@ -140,6 +152,10 @@ impl Decode for CsvDecoder {
 struct Batch<'a> {
     decoder: &'a CsvDecoder,
     first_record: u64,
+    /// Where records were passed over, as [`Origin`] has it.
+    gaps: Vec<(usize, u64)>,
+    /// Number of the record after the last row.
+    next_record: u64,
     /// A text column for each feed that is a field.
     columns: Vec<Option<TextColumn>>,
     /// Offset in the object of each row.
@@ -147,18 +163,31 @@ struct Batch<'a> {
 }
 
 impl<'a> Batch<'a> {
-    fn new(decoder: &'a CsvDecoder, first_record: u64) -> Self {
+    fn new(decoder: &'a CsvDecoder) -> Self {
         let feeds = decoder.projection.feeds().iter();
         let rows = decoder.rows_per_batch.min(ROWS_PER_BATCH);
         let columns = feeds.zip(&decoder.column_bytes).map(|(feed, bytes)| match feed {
             Feed::Field(_) => Some(TextColumn::with_capacity(rows, bytes + bytes / 8)),
             Feed::Constant(_) => None,
         });
-        Self { decoder, first_record, columns: columns.collect(), starts: Vec::with_capacity(rows) }
+        Self {
+            decoder,
+            first_record: 0,
+            gaps: Vec::new(),
+            next_record: 0,
+            columns: columns.collect(),
+            starts: Vec::with_capacity(rows),
+        }
     }
 
     fn push(&mut self, piece: &[u8], group: &Group<'_>) {
         let start = self.decoder.range.start;
+        match (self.starts.len(), group.first_record()) {
+            (0, first) => self.first_record = first,
+            (row, first) if first != self.next_record => self.gaps.push((row, first)),
+            _ => {}
+        }
+        self.next_record = group.first_record() + offset(group.len());
         self.starts.extend(group.starts().map(|at| start + offset(at)));
         let decoder = self.decoder;
         let (nulls, symbols) = (&decoder.nulls, &decoder.symbols);
@@ -176,30 +205,29 @@ impl<'a> Batch<'a> {
     }
 
     /// The rows, and how many bytes each column took.
-    fn finish(self, piece: &[u8]) -> Result<(Rows, Vec<usize>)> {
+    fn finish(self, piece: &Bytes) -> Result<(Rows, Vec<usize>)> {
         let rows = self.starts.len();
         let feeds = self.decoder.projection.feeds();
         let mut arrays: Vec<ArrayRef> = Vec::with_capacity(feeds.len());
         let mut column_bytes = Vec::with_capacity(feeds.len());
-        // The first row that is not UTF-8, with its field's position and its column's number.
-        let mut invalid: Option<(usize, usize, usize)> = None;
+        let mut faults = Vec::new();
         for (number, (feed, column)) in feeds.iter().zip(self.columns).enumerate() {
             column_bytes.push(column.as_ref().map_or(0, TextColumn::bytes));
             let array = match (feed, column) {
-                (Feed::Field(position), Some(column)) => column.finish().unwrap_or_else(|row| {
-                    let own = (row, *position, number);
-                    invalid = Some(invalid.map_or(own, |first| first.min(own)));
-                    StringArray::new_null(rows)
-                }),
+                (Feed::Field(position), Some(column)) => {
+                    let (texts, invalid) = column.finish();
+                    let fault = |row: usize| self.decoder.invalid_text(piece, self.starts[row], row, *position, number);
+                    faults.extend(invalid.into_iter().map(fault));
+                    texts
+                }
                 (Feed::Constant(Some(value)), _) => StringArray::from_iter_values(std::iter::repeat_n(value, rows)),
                 _ => StringArray::new_null(rows),
             };
             arrays.push(Arc::new(array));
         }
-        if let Some((row, position, number)) = invalid {
-            let record = (self.first_record + offset(row), self.starts[row]);
-            return Err(self.decoder.invalid_text(piece, record, position, number));
-        }
+        // Of several in a row the first column's is told.
+        faults.sort_by_key(|fault| fault.row);
+        faults.dedup_by_key(|fault| fault.row);
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let batch =
             RecordBatch::try_new_with_options(Arc::clone(self.decoder.projection.schema()), arrays, &options)
@@ -208,8 +236,10 @@ impl<'a> Batch<'a> {
             object: Arc::clone(&self.decoder.site.object),
             first_record: self.first_record,
             bytes: Some(self.starts),
+            gaps: self.gaps,
+            text: Some((self.decoder.range.start, piece.clone())),
         };
-        Ok((Rows { batch, origin }, column_bytes))
+        Ok((Rows { batch, origin, faults }, column_bytes))
     }
 }
 
@@ -233,13 +263,12 @@ fn push_fields(
 }
 
 impl CsvDecoder {
-    /// The error for a record, given by number and offset, whose field `position`, feeding column `number`, is not
+    /// The fault of row `row`, a record that stands at offset `start`, whose field `position`, feeding column `column`, is not
     /// UTF-8.
-    fn invalid_text(&self, piece: &[u8], record: (u64, u64), position: usize, number: usize) -> Error {
-        let (record, start) = record;
+    fn invalid_text(&self, piece: &[u8], start: u64, row: usize, position: usize, column: usize) -> RowFault {
         let at = usize::try_from(start - self.range.start).expect("the record stands in the piece");
         let site = Site { object: Arc::clone(&self.site.object), start };
-        let mut records = Records::new(site, record, &self.dialect, Some(self.projection.columns()));
+        let mut records = Records::new(site, 1, &self.dialect, Some(self.projection.columns()));
         let field = match records.next_group(&piece[at..], 1) {
             Ok(Some(group)) => group.column(position).next(),
             _ => None,
@@ -248,11 +277,23 @@ impl CsvDecoder {
             let raw = &piece[at + field.start..at + field.end];
             field.start + std::str::from_utf8(raw).map_or_else(|error| error.valid_up_to(), |_| 0)
         });
-        Error::new(ErrorKind::Data, "invalid byte sequence for UTF-8")
-            .at_object(&*self.site.object)
-            .at_record(record)
-            .at_byte(start + offset(byte))
-            .in_column(self.projection.schema().field(number).name())
-            .with_hint("convert the object to UTF-8 first, with iconv for example")
+        RowFault {
+            row,
+            column,
+            reason: "invalid byte sequence for UTF-8".to_owned(),
+            byte: Some(start + offset(byte)),
+            sqlstate: Some("22021"),
+        }
+    }
+}
+
+/// The record that `text` begins with, without its line end; all of `text` where that cannot be told.
+#[must_use]
+pub fn first_record<'a>(text: &'a [u8], dialect: &Dialect, columns: usize) -> &'a [u8] {
+    let site = Site { object: Arc::from(""), start: 0 };
+    let mut records = Records::new(site, 1, dialect, Some(columns));
+    match records.next_group(text, 1) {
+        Ok(Some(_)) => &text[records.line(text)],
+        _ => text,
     }
 }

@@ -16,6 +16,7 @@ mod dialect;
 mod footer;
 mod header;
 mod masks;
+mod print;
 mod profile;
 mod projection;
 mod record;
@@ -27,10 +28,11 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use decode::CsvDecoder;
+pub use decode::{CsvDecoder, first_record};
 pub use dialect::{Delimiter, Dialect, LineEnd};
 pub use footer::footer;
 pub use header::{Header, read_header};
+pub use print::{print_names, print_record, print_text};
 pub use profile::{KeyColumn, PieceProfile, ProfileContext, profile, renumber};
 pub use projection::{Feed, Projection};
 pub use survey::{Seams, State, Survey, survey};

@@ -1,11 +1,14 @@
 //! The profile of one piece: how many rows it holds and which time keys, without building a column.
 
+use std::sync::Arc;
+
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{KeyKind, KeySpan, Mended, TimeKey, Zone, datetime};
+use crate::model::{KeyKind, KeySpan, Mended, RawRecord, Reject, TimeKey, Zone, datetime};
 
 use super::dialect::{Dialect, NullMarks, Symbols};
 use super::offset;
 use super::record::{Field, Group, Records, Site};
+use crate::format::RejectRoom;
 
 /// What a profile must know.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +23,8 @@ pub struct ProfileContext<'a> {
     pub key: Option<KeyColumn<'a>>,
     /// The job's range `[from, until)`, either end open where `None`.
     pub range: (Option<TimeKey>, Option<TimeKey>),
+    /// How many records may be passed over that cannot be read, or whose time cannot; `None` where the first is an error.
+    pub rejects: Option<RejectRoom>,
 }
 
 /// The time column as it stands in the object.
@@ -36,9 +41,9 @@ pub struct KeyColumn<'a> {
 }
 
 /// What the profile found in a piece.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PieceProfile {
-    /// Rows.
+    /// Rows, those that were passed over included.
     pub rows: u64,
     /// Smallest and largest finite time key.
     pub keys: Option<KeySpan>,
@@ -52,23 +57,26 @@ pub struct PieceProfile {
     pub ascending: bool,
     /// What was mended.
     pub mended: Mended,
+    /// Records that were passed over: they, or their time, cannot be read.
+    pub rejects: Vec<Reject>,
 }
 
 /// Profiles `piece`, which starts at offset `start` of the object with record number `first_record`. Where pieces are
-/// profiled in parallel that number is not known yet: give 1, and [`renumber`] the error if there is one.
+/// profiled in parallel that number is not known yet: give 1, and [`renumber`] errors and rejects.
 ///
 /// # Errors
 ///
-/// The first record that cannot be read, has another number of fields, or whose time is none, with its place.
+/// The first record that cannot be read, has another number of fields, or whose time is none, with its place; where such
+/// records are passed over, one that may be the rest of the piece, or the first past the room for them.
 pub fn profile(piece: &[u8], start: u64, first_record: u64, context: &ProfileContext<'_>) -> Result<PieceProfile> {
     let site = Site { object: context.object.into(), start };
-    let mut records = Records::new(site, first_record, context.dialect, Some(context.columns));
+    let records = Records::new(site, first_record, context.dialect, Some(context.columns));
+    let mut records = records.passing_over(context.rejects.is_some());
     let mut found = PieceProfile { ascending: true, ..PieceProfile::default() };
     let mut keys = context.key.map(|column| KeyReader::new(context, column));
     let symbols = context.dialect.symbols();
-    loop {
-        let record = records.record();
-        let Some(group) = records.next_group(piece, usize::MAX)? else { break };
+    let mut rejecting = Rejecting::new(context);
+    while let Some(group) = records.next_group(piece, usize::MAX)? {
         if context.dialect.mends_fields() {
             count_mended_fields(piece, &group, &symbols, &mut found.mended);
         }
@@ -76,12 +84,21 @@ pub fn profile(piece: &[u8], start: u64, first_record: u64, context: &ProfileCon
             found.unkeyed += offset(group.len());
         } else if let Some(keys) = &mut keys {
             for (row, field) in group.column(keys.column.position).enumerate() {
-                let place = |error: Error| error.at_record(record + offset(row)).at_byte(start + offset(field.start));
-                keys.take(piece, field, &mut found).map_err(place)?;
+                let place = |error: Error| {
+                    error.at_record(group.first_record() + offset(row)).at_byte(start + offset(field.start))
+                };
+                if let Err(error) = keys.take(piece, field, &mut found).map_err(place) {
+                    let text = &piece[group.start(row)..];
+                    let record = super::first_record(text, context.dialect, context.columns);
+                    rejecting.take(error, record, &mut found)?;
+                }
             }
         }
         found.rows += offset(group.len());
+        rejecting.take_misread(&mut records, piece, &mut found)?;
     }
+    rejecting.take_misread(&mut records, piece, &mut found)?;
+    found.rejects.sort_by_key(|reject| reject.record);
     found.mended += records.mended();
     Ok(found)
 }
@@ -93,6 +110,48 @@ fn count_mended_fields(piece: &[u8], group: &Group<'_>, symbols: &Symbols, mende
         mended.trimmed += u64::from((trimmed.start, trimmed.end) != (field.start, field.end));
         let raw = &piece[trimmed.start..trimmed.end];
         mended.stray_quotes += u64::from(symbols.keeps_stray_quotes && symbols.has_stray_quote(raw, field.quoted));
+    }
+}
+
+/// Makes rejects of records that are passed over, as far as there is room for them.
+struct Rejecting {
+    room: Option<RejectRoom>,
+    object: Arc<str>,
+    bytes: usize,
+}
+
+impl Rejecting {
+    fn new(context: &ProfileContext<'_>) -> Self {
+        Self { room: context.rejects, object: context.object.into(), bytes: 0 }
+    }
+
+    /// Keeps the record with its `error`, which is the one to tell where there is no room for it.
+    fn take(&mut self, error: Error, record: &[u8], found: &mut PieceProfile) -> Result<()> {
+        let Some(room) = self.room else { return Err(error) };
+        let place = error.place();
+        let reject = Reject {
+            object: Arc::clone(&self.object),
+            record: place.record.unwrap_or_default(),
+            byte: place.byte,
+            column: place.column.clone(),
+            reason: error.reason(),
+            sqlstate: place.sqlstate.clone(),
+            raw: RawRecord::of(record, room.record_bytes),
+        };
+        self.bytes += reject.memory_bytes();
+        if self.bytes > room.bytes || found.rejects.len() >= room.rows {
+            return Err(error);
+        }
+        found.rejects.push(reject);
+        Ok(())
+    }
+
+    fn take_misread(&mut self, records: &mut Records, piece: &[u8], found: &mut PieceProfile) -> Result<()> {
+        for misread in records.take_misread() {
+            found.rows += 1;
+            self.take(misread.error, &piece[misread.range], found)?;
+        }
+        Ok(())
     }
 }
 

@@ -45,8 +45,21 @@ pub(super) struct Records {
     marks_done: usize,
     /// Where the next line starts in the piece.
     at: usize,
+    /// Where the last one started.
+    line_start: usize,
     /// Number of the next record; 0 for a header.
     record: u64,
+    /// Records that cannot be read and were passed over; `None` where the first of them is an error.
+    misread: Option<Vec<Misread>>,
+}
+
+/// A record that cannot be read as a row.
+#[derive(Debug)]
+pub(super) struct Misread {
+    /// Where it stands in the piece, its line end not included.
+    pub(super) range: std::ops::Range<usize>,
+    /// What is wrong with it, with its place.
+    pub(super) error: Error,
 }
 
 /// A record of a group.
@@ -65,6 +78,7 @@ pub(super) struct Group<'a> {
     rows: &'a [Row],
     columns: usize,
     delimiter_bytes: usize,
+    first_record: u64,
 }
 
 /// A field as it stands in the piece.
@@ -93,13 +107,22 @@ impl Records {
             lines_done: 0,
             marks_done: 0,
             at: 0,
+            line_start: 0,
             record: first_record,
+            misread: None,
         }
     }
 
-    /// Number of the record after the last group.
-    pub(super) fn record(&self) -> u64 {
-        self.record
+    /// Passes over records that are no rows, and keeps them to be taken; what may be the rest of the piece, an unclosed quote
+    /// or a record beyond the limit, stays an error.
+    pub(super) fn passing_over(mut self, passing: bool) -> Self {
+        self.misread = passing.then(Vec::new);
+        self
+    }
+
+    /// The records that were passed over since this was last asked.
+    pub(super) fn take_misread(&mut self) -> Vec<Misread> {
+        self.misread.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// What was mended so far in records as such; fields are not looked into.
@@ -113,12 +136,16 @@ impl Records {
         let rows_max = if self.columns.is_some() { rows_max } else { 1 };
         loop {
             while self.lines_done < self.tape.lines().len() && self.rows.len() < rows_max && self.next_line_fits() {
-                self.take_line(piece)?;
+                let first_record = self.record;
+                let Err(error) = self.take_line(piece) else { continue };
+                self.pass_over(piece, error)?;
+                if !self.rows.is_empty() {
+                    // A group is of consecutive records.
+                    return Ok(Some(self.group(first_record)));
+                }
             }
             if !self.rows.is_empty() {
-                let columns = self.fields;
-                let delimiter_bytes = self.symbols.delimiter.as_bytes().len();
-                return Ok(Some(Group { tape: &self.tape, rows: &self.rows, columns, delimiter_bytes }));
+                return Ok(Some(self.group(self.record)));
             }
             if self.at >= piece.len() {
                 return Ok(None);
@@ -135,6 +162,35 @@ impl Records {
         }
         let fields = self.tape.lines()[self.lines_done] - self.marks_done;
         self.columns.map_or(fields, |columns| columns.min(fields)) == self.fields
+    }
+
+    /// The rows taken, which are not none and end before record `end`.
+    fn group(&self, end: u64) -> Group<'_> {
+        Group {
+            tape: &self.tape,
+            rows: &self.rows,
+            columns: self.fields,
+            delimiter_bytes: self.symbols.delimiter.as_bytes().len(),
+            first_record: end - offset(self.rows.len()),
+        }
+    }
+
+    /// Goes on past the line that was taken last, which is a record but no row.
+    fn pass_over(&mut self, piece: &[u8], error: Error) -> Result<()> {
+        if self.misread.is_none() || error.kind() != ErrorKind::Data {
+            return Err(error);
+        }
+        let misread = Misread { range: self.line(piece), error };
+        self.misread.get_or_insert_default().push(misread);
+        self.record += 1;
+        Ok(())
+    }
+
+    /// Where the line that was taken last stands in the piece, its end not included.
+    pub(super) fn line(&self, piece: &[u8]) -> std::ops::Range<usize> {
+        let end = (self.at - 1).min(piece.len());
+        let in_pair = self.symbols.stray == b'\r' && end < piece.len() && piece[self.line_start..end].ends_with(b"\r");
+        self.line_start..end - usize::from(in_pair)
     }
 
     /// Puts at least one complete line on the tape.
@@ -162,6 +218,7 @@ impl Records {
     /// Moves on by one line; makes a row of it if it is a record.
     fn take_line(&mut self, piece: &[u8]) -> Result<()> {
         let (start, mark) = (self.at, self.marks_done);
+        self.line_start = start;
         self.marks_done = self.tape.lines()[self.lines_done];
         self.lines_done += 1;
         let last = self.tape.mark(self.marks_done - 1);
@@ -295,6 +352,16 @@ impl Group<'_> {
     /// How many records there are; never none.
     pub(super) fn len(&self) -> usize {
         self.rows.len()
+    }
+
+    /// Number of the first record.
+    pub(super) fn first_record(&self) -> u64 {
+        self.first_record
+    }
+
+    /// Where record `row` of the group starts in the piece.
+    pub(super) fn start(&self, row: usize) -> usize {
+        self.rows[row].start
     }
 
     /// Position in the piece of each record's first byte.

@@ -15,9 +15,11 @@ use plain::{read_all_plainly, read_plainly};
 
 use super::*;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::RejectRoom;
 use crate::format::{Decode, Step};
 use crate::model::{
-    Extent, Format, KeyKind, KeySpan, Mended, Object, Ragged, RepeatedHeader, Rows, StrayQuotes, TimeKey, Zone,
+    Extent, Format, KeyKind, KeySpan, Mended, Object, Ragged, RepeatedHeader, RowFault, Rows, StrayQuotes, TimeKey,
+    Zone,
 };
 
 type Cells = Vec<Option<Vec<u8>>>;
@@ -83,10 +85,20 @@ fn decode(bytes: &[u8], extent: Extent, dialect: &Dialect, projection: &Arc<Proj
                 let data = ranges.iter().map(|range| slice(bytes, range)).collect();
                 decoder.supply(ranges, data)?;
             }
-            Step::Rows(rows) => batches.push(rows),
+            Step::Rows(rows) => match rows.faults.first() {
+                Some(fault) => return Err(error_of(fault, &rows)),
+                None => batches.push(rows),
+            },
             Step::Done => return Ok(batches),
         }
     }
+}
+
+/// What a load that allows no rejects makes of a fault.
+fn error_of(fault: &RowFault, rows: &Rows) -> Error {
+    let error = Error::new(ErrorKind::Data, &fault.reason).at_object(&*rows.origin.object);
+    let error = error.at_record(rows.origin.record(fault.row)).at_byte(fault.byte.unwrap());
+    error.in_column(rows.batch.schema().field(fault.column).name())
 }
 
 fn text(batch: &RecordBatch, column: usize) -> &StringArray {
@@ -118,7 +130,8 @@ fn read_mended(bytes: &[u8], dialect: &Dialect, columns: usize, chunk_bytes: usi
     let mut records: Vec<Record> = Vec::new();
     for range in pieces(bytes, header.body, chunk_bytes, dialect)? {
         let first_record = offset(records.len()) + 1;
-        let context = ProfileContext { object: "a.csv", dialect, columns, key: None, range: (None, None) };
+        let context =
+            ProfileContext { object: "a.csv", dialect, columns, key: None, range: (None, None), rejects: None };
         let piece = slice(bytes, &range);
         let found = profile(&piece, range.start, 1, &context).map_err(|error| renumber(error, first_record))?;
         let extent = Extent::Bytes { start: range.start, end: range.end, first_record };
@@ -380,7 +393,14 @@ fn what_is_mended_is_counted_and_what_is_not_asked_for_is_refused() {
 fn a_record_without_the_time_column_has_no_time() {
     let dialect = Dialect { ragged: Ragged { pad: true, trim: false }, ..Dialect::default() };
     let key = KeyColumn { position: 1, name: "t", kind: KeyKind::Integer, zone: &Zone::UTC };
-    let context = ProfileContext { object: "", dialect: &dialect, columns: 3, key: Some(key), range: (None, None) };
+    let context = ProfileContext {
+        object: "",
+        dialect: &dialect,
+        columns: 3,
+        key: Some(key),
+        range: (None, None),
+        rejects: None,
+    };
     let found = profile(b"a\nb\nc,1\nd,2,x\ne\n", 0, 1, &context).unwrap();
     assert_eq!((found.rows, found.unkeyed, found.mended.padded), (5, 3, 4));
 }
@@ -488,9 +508,17 @@ fn a_batch_without_columns_still_counts_its_rows() {
 }
 
 fn profile_integers(bytes: &[u8], range: (Option<TimeKey>, Option<TimeKey>)) -> Result<PieceProfile> {
+    profile_with_room(bytes, range, None)
+}
+
+fn profile_with_room(
+    bytes: &[u8],
+    range: (Option<TimeKey>, Option<TimeKey>),
+    rejects: Option<RejectRoom>,
+) -> Result<PieceProfile> {
     let dialect = Dialect { null_marks: vec![vec![], b"NA".to_vec()], ..Dialect::default() };
     let key = KeyColumn { position: 1, name: "t", kind: KeyKind::Integer, zone: &Zone::UTC };
-    let context = ProfileContext { object: "a.csv", dialect: &dialect, columns: 2, key: Some(key), range };
+    let context = ProfileContext { object: "a.csv", dialect: &dialect, columns: 2, key: Some(key), range, rejects };
     profile(bytes, 100, 1, &context)
 }
 
@@ -499,9 +527,10 @@ fn a_profile_counts_rows_by_their_key() {
     let range = (Some(TimeKey(5)), Some(TimeKey(7)));
     let found = profile_integers(b"a,4\nb,NA\nc, 5\nd,\"6\"\ne,6\nf,7\ng,9\n", range).unwrap();
     let keys = Some(KeySpan { min: TimeKey(4), max: TimeKey(9) });
+    let (rejects, mended) = (Vec::new(), Mended::default());
     assert_eq!(
         found,
-        PieceProfile { rows: 7, keys, unkeyed: 1, before: 1, after: 2, ascending: true, mended: Mended::default() }
+        PieceProfile { rows: 7, keys, unkeyed: 1, before: 1, after: 2, ascending: true, mended, rejects }
     );
     let found = profile_integers(b"a,4\nb,9\nc,-5\n", (None, None)).unwrap();
     assert_eq!((found.before, found.after, found.ascending), (0, 0, false));
@@ -513,6 +542,65 @@ fn a_key_that_is_none_is_refused_with_its_place() {
     let error = profile_integers(b"a,4\nb,x1\n", (None, None)).unwrap_err();
     let error = renumber(error, 41);
     assert_eq!(error.to_string(), "\"x1\" is not an integer in column \"t\", a.csv record 42, byte 106");
+}
+
+const ROOM: RejectRoom = RejectRoom { rows: 100, bytes: 1 << 20, record_bytes: 1 << 10 };
+
+#[test]
+fn records_that_cannot_be_read_are_passed_over_with_their_places_and_as_they_stood() {
+    let bytes = b"a,4\nb\nc,x1\nd,5\ne,6\rf,7\ng,\xff\nh,8,9\r\ni,10";
+    let found = profile_with_room(bytes, (None, Some(TimeKey(8))), Some(ROOM)).unwrap();
+    assert_eq!((found.rows, found.unkeyed, found.before, found.after), (8, 0, 0, 1));
+    assert_eq!(found.keys, Some(KeySpan { min: TimeKey(4), max: TimeKey(10) }));
+    let rejects: Vec<_> =
+        found.rejects.iter().map(|it| (it.record, it.byte.unwrap(), &*it.raw.bytes, it.reason.as_str())).collect();
+    let expected: [(u64, u64, &[u8], &str); 5] = [
+        (2, 104, b"b", "the record has 1 field, expected 2"),
+        (3, 108, b"c,x1", "\"x1\" is not an integer"),
+        (5, 118, b"e,6\rf,7", "unquoted carriage return in an object whose lines end with a newline"),
+        (6, 125, b"g,\xff", "\"\u{fffd}\" is not an integer"),
+        (7, 127, b"h,8,9", "the record has 3 fields, expected 2"),
+    ];
+    assert_eq!(rejects, expected);
+}
+
+#[test]
+fn the_first_record_past_the_room_for_rejects_is_an_error() {
+    let bytes = b"a,x\nb,y\nc,z\n";
+    let room = |rows, bytes| Some(RejectRoom { rows, bytes, ..ROOM });
+    assert_eq!(profile_with_room(bytes, (None, None), room(3, 1 << 20)).unwrap().rejects.len(), 3);
+    let error = profile_with_room(bytes, (None, None), room(2, 1 << 20)).unwrap_err();
+    assert_eq!(error.place().record, Some(3));
+    let error = profile_with_room(bytes, (None, None), room(3, 1)).unwrap_err();
+    assert_eq!(error.place().record, Some(1));
+}
+
+#[test]
+fn what_may_be_the_rest_of_the_object_stays_an_error_though_rejects_are_allowed() {
+    let error = profile_with_room(b"a,1\nb,\"2\nc,3\n", (None, None), Some(ROOM)).unwrap_err();
+    assert_eq!(error.to_string(), "the quote that opens here is never closed, a.csv record 2, byte 106");
+}
+
+#[test]
+fn rows_between_records_that_are_passed_over_keep_their_numbers_and_places() {
+    let bytes = b"bad\n1,2\n3,4\nbad\nbad,bad,bad\n5,6\n7,\xff\nbad";
+    let projection = all_columns(2);
+    let extent = Extent::Bytes { start: 0, end: offset(bytes.len()), first_record: 1 };
+    let decoder = CsvDecoder::new(&object(bytes), extent, Arc::new(Dialect::default()), projection).unwrap();
+    let mut decoder = decoder.passing_over(true);
+    let Step::Need(ranges) = decoder.step().unwrap() else { panic!("bytes are needed first") };
+    let data = ranges.iter().map(|range| slice(bytes, range)).collect();
+    decoder.supply(ranges, data).unwrap();
+    let Step::Rows(rows) = decoder.step().unwrap() else { panic!("there are rows") };
+    assert!(matches!(decoder.step().unwrap(), Step::Done));
+    let places = (0..4).map(|row| (rows.origin.record(row), rows.origin.byte(row).unwrap()));
+    assert_eq!(places.collect::<Vec<_>>(), [(2, 4), (3, 8), (6, 28), (7, 32)]);
+    let [fault] = &*rows.faults else { panic!("one row is no UTF-8: {:?}", rows.faults) };
+    assert_eq!((fault.row, fault.column, fault.byte), (3, 1, Some(34)));
+    assert!(text(&rows.batch, 1).is_null(3));
+    let dialect = Dialect::default();
+    let raw = (0..4).map(|row| first_record(&rows.origin.text_from(row).unwrap(), &dialect, 2).to_vec());
+    assert_eq!(raw.collect::<Vec<_>>(), [&b"1,2"[..], b"3,4", b"5,6", b"7,\xff"]);
 }
 
 const WEATHER: &[u8] = include_bytes!("../../../fixtures/weather_excerpt.csv");

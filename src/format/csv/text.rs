@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use arrow_array::StringArray;
-use arrow_buffer::{Buffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
+use arrow_buffer::{Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use memchr::memchr2;
 
 use super::dialect::{NullMarks, Symbols};
@@ -84,8 +84,8 @@ pub(super) struct TextColumn {
     filled: usize,
     offsets: Vec<i32>,
     nulls: NullBufferBuilder,
-    /// The first row whose raw field is not UTF-8 although its text may be: a quote cuts a character in two.
-    torn: Option<usize>,
+    /// Rows whose raw field is not UTF-8 although their text may be: a quote cuts a character in two.
+    torn: Vec<usize>,
 }
 
 impl TextColumn {
@@ -93,7 +93,7 @@ impl TextColumn {
     pub(super) fn with_capacity(rows: usize, bytes: usize) -> Self {
         let mut offsets = Vec::with_capacity(rows + 1);
         offsets.push(0);
-        Self { bytes: vec![0; bytes], filled: 0, offsets, nulls: NullBufferBuilder::new(rows), torn: None }
+        Self { bytes: vec![0; bytes], filled: 0, offsets, nulls: NullBufferBuilder::new(rows), torn: Vec::new() }
     }
 
     /// Bytes of text so far.
@@ -140,7 +140,7 @@ impl TextColumn {
             return self.push(piece, field.start + text.start..field.start + text.end);
         }
         if !raw.is_ascii() && std::str::from_utf8(raw).is_err() {
-            self.torn = self.torn.or(Some(self.offsets.len() - 1));
+            self.torn.push(self.offsets.len() - 1);
         }
         self.bytes.truncate(self.filled);
         symbols.unquote(raw, &mut self.bytes);
@@ -159,22 +159,40 @@ impl TextColumn {
         }
     }
 
-    /// The column as Arrow has it; otherwise the first row that is not UTF-8.
-    pub(super) fn finish(mut self) -> Result<StringArray, usize> {
+    /// The column as Arrow has it, and the rows that are not UTF-8, which are null there.
+    pub(super) fn finish(mut self) -> (StringArray, Vec<usize>) {
         self.bytes.truncate(self.filled);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
         let values = Buffer::from_vec(self.bytes);
+        let nulls = self.nulls.finish();
         // This validates the text as a whole, and that no character spans two values.
-        match (StringArray::try_new(offsets.clone(), values.clone(), self.nulls.finish()), self.torn) {
-            (Ok(array), None) => Ok(array),
-            (_, torn) => Err(first_invalid_row(&offsets, &values, torn)),
+        match StringArray::try_new(offsets.clone(), values.clone(), nulls.clone()) {
+            Ok(array) if self.torn.is_empty() => (array, Vec::new()),
+            _ => without_invalid(&offsets, &values, nulls.as_ref(), &self.torn),
         }
     }
 }
 
-fn first_invalid_row(offsets: &[i32], values: &[u8], torn: Option<usize>) -> usize {
+/// The texts, but null where they are not UTF-8 or `torn`, and the rows where that is so.
+fn without_invalid(
+    offsets: &[i32],
+    values: &[u8],
+    nulls: Option<&NullBuffer>,
+    torn: &[usize],
+) -> (StringArray, Vec<usize>) {
     let at = |offset: i32| usize::try_from(offset).expect("offsets only grow from 0");
-    let is_invalid = |row: &[i32]| std::str::from_utf8(&values[at(row[0])..at(row[1])]).is_err();
-    let invalid = offsets.windows(2).position(is_invalid);
-    invalid.into_iter().chain(torn).min().expect("a column is refused only for a row")
+    let mut invalid = Vec::new();
+    let text = |(row, ends): (usize, &[i32])| {
+        if nulls.is_some_and(|nulls| nulls.is_null(row)) {
+            return None;
+        }
+        let text = std::str::from_utf8(&values[at(ends[0])..at(ends[1])]).ok();
+        let text = text.filter(|_| torn.binary_search(&row).is_err());
+        if text.is_none() {
+            invalid.push(row);
+        }
+        text
+    };
+    let texts: StringArray = offsets.windows(2).enumerate().map(text).collect();
+    (texts, invalid)
 }

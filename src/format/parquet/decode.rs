@@ -19,7 +19,7 @@ use super::guard::guarded;
 use super::int96::NanosCheck;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Decode, Step};
-use crate::model::{Extent, Object, Origin, Rows};
+use crate::model::{Extent, Object, Origin, RowFault, Rows};
 
 /// Which columns a decoder yields, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -151,18 +151,25 @@ impl ParquetDecoder {
     /// The batch as rows of the piece.
     fn rows(&self, current: &mut Current, batch: &RecordBatch) -> Result<Rows> {
         let first_record = self.metadata.first_record(current.index) + current.rows;
-        if let Some(check) = &mut current.check {
-            check.check(batch, first_record).map_err(|error| match error.kind() {
+        let cut = match &mut current.check {
+            Some(check) => check.check(batch).map_err(|error| match error.kind() {
                 ErrorKind::Source => self.undecodable(current.index, error),
                 _ => error.at_object(&*self.object),
-            })?;
-        }
+            })?,
+            None => Vec::new(),
+        };
         current.rows += batch.num_rows() as u64; // usize has at most 64 bits
         if current.rows > self.metadata.rows_of(current.index) {
             return Err(self.miscounted(current));
         }
         let batch = self.layout.apply(batch).map_err(|error| self.undecodable(current.index, error))?;
-        Ok(Rows { batch, origin: Origin { object: Arc::clone(&self.object), first_record, bytes: None } })
+        let mut faults: Vec<RowFault> = cut
+            .into_iter()
+            .filter_map(|(name, row)| Some(nanoseconds_lost(batch.schema().index_of(&name).ok()?, row)))
+            .collect();
+        faults.sort_by_key(|fault| fault.row);
+        faults.dedup_by_key(|fault| fault.row);
+        Ok(Rows { batch, origin: Origin::of_records(Arc::clone(&self.object), first_record), faults })
     }
 
     fn check_count(&self, current: &Current) -> Result<()> {
@@ -251,6 +258,12 @@ impl Layout {
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), self.columns.iter().map(column).collect(), &options)
     }
+}
+
+/// The fault of a time whose nanoseconds are no whole microseconds.
+fn nanoseconds_lost(column: usize, row: usize) -> RowFault {
+    let reason = "the nanoseconds of a timestamp would be lost".to_owned();
+    RowFault { row, column, reason, byte: None, sqlstate: None }
 }
 
 fn constant(value: Option<&str>, rows: usize) -> ArrayRef {

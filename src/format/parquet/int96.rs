@@ -33,8 +33,8 @@ impl NanosCheck {
         self.0.push_ranges(ranges, data)
     }
 
-    /// Checks the next batch, of which row 0 is record `first_record`.
-    pub(super) fn check(&mut self, in_micros: &RecordBatch, first_record: u64) -> Result<()> {
+    /// Checks the next batch: columns, by name, and rows whose microseconds are not all there is.
+    pub(super) fn check(&mut self, in_micros: &RecordBatch) -> Result<Vec<(String, usize)>> {
         let in_nanos = match guarded(|| self.0.try_decode()) {
             Ok(DecodeResult::Data(batch)) if batch.num_rows() == in_micros.num_rows() => batch,
             Ok(_) => {
@@ -42,23 +42,20 @@ impl NanosCheck {
             }
             Err(error) => return Err(Error::new(ErrorKind::Source, "INT96 cannot be decoded").with_source(error)),
         };
+        let mut cut = Vec::new();
         for (field, nanos) in in_nanos.schema().fields().iter().zip(in_nanos.columns()) {
             let micros =
                 in_micros.column_by_name(field.name()).expect("INT96 columns are among those that are decoded");
-            if let Some(row) = first_cut(micros, nanos) {
-                return Err(Error::new(ErrorKind::Data, "the nanoseconds of a timestamp would be lost")
-                    .in_column(field.name())
-                    .at_record(first_record + row as u64)); // usize has at most 64 bits
-            }
+            cut.extend(rows_cut(micros, nanos).map(|row| (field.name().clone(), row)));
         }
-        Ok(())
+        Ok(cut)
     }
 }
 
-/// The first row that is more than its microseconds.
-fn first_cut(micros: &dyn Array, nanos: &dyn Array) -> Option<usize> {
+/// The rows that are more than their microseconds.
+fn rows_cut<'a>(micros: &'a dyn Array, nanos: &'a dyn Array) -> impl Iterator<Item = usize> + 'a {
     let micros = micros.as_primitive::<TimestampMicrosecondType>();
     let nanos = nanos.as_primitive::<TimestampNanosecondType>();
-    let is_cut = |row: &usize| micros.value(*row).wrapping_mul(1_000) != nanos.value(*row);
-    (0..micros.len()).find(|row| micros.is_valid(*row) && is_cut(row))
+    let is_cut = move |row: &usize| micros.value(*row).wrapping_mul(1_000) != nanos.value(*row);
+    (0..micros.len()).filter(move |row| micros.is_valid(*row) && is_cut(row))
 }

@@ -16,7 +16,7 @@ use super::fixture::{File, Raw, nullable};
 use super::*;
 use crate::error::{Error, ErrorKind};
 use crate::format::{Decode, Step};
-use crate::model::Extent;
+use crate::model::{Extent, Rows};
 
 fn fixture(name: &str) -> File {
     let path = format!("{}/fixtures/{name}", env!("CARGO_MANIFEST_DIR"));
@@ -406,11 +406,12 @@ fn int96_comes_as_microseconds_also_past_the_year_2262() {
 }
 
 #[test]
-fn int96_with_nanoseconds_is_an_error_that_names_the_record() {
+fn int96_with_nanoseconds_is_a_fault_of_its_row() {
     let file = int96_file(&[int96(JULIAN_1970, 5_000), int96(JULIAN_1970 + 200_000, 5_001)], &[1, 0, 1]);
-    let error = file.decode(&Projection::of_columns(["t"]), 2).unwrap_err();
-    assert_names_object(&error, ErrorKind::Data, "nanoseconds");
-    assert_eq!((error.place().record, error.place().column.as_deref()), (Some(3), Some("t")));
+    let batches = file.decode(&Projection::of_columns(["t"]), 2).unwrap();
+    let faults = |rows: &Rows| rows.faults.iter().map(|it| (rows.origin.record(it.row), it.column)).collect::<Vec<_>>();
+    assert_eq!(batches.iter().flat_map(faults).collect::<Vec<_>>(), [(3, 0)]);
+    assert!(batches[1].faults[0].reason.contains("nanoseconds"));
 }
 
 #[test]

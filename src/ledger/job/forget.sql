@@ -1,4 +1,4 @@
 update pgbackfill.windows
-   set state = 'pending', admitted = false, batches = 0, rows = 0, bytes = 0, rows_skipped = 0, rows_updated = 0, row_hash = null,
-       loaded_at = null
+   set state = 'pending', admitted = false, batches = 0, rows = 0, bytes = 0, rows_skipped = 0, rows_updated = 0, rejected = 0,
+       row_hash = null, loaded_at = null
  where job_id = $1 and number = $2

@@ -1,6 +1,6 @@
 //! A job whose source changed: its windows and objects become those of another plan, in the caller's transaction.
 
-use super::{JobRecord, NewWindow, enter_objects, enter_windows};
+use super::{JobRecord, NewWindow, Windowless, enter_objects, enter_windows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::run::{Run, fenced, live};
 use crate::model::Object;
@@ -81,6 +81,7 @@ impl<'a> Replan<'a> {
         for windows in windows.chunks(ROWS_PER_STATEMENT) {
             let numbers: Vec<i64> = windows.iter().map(|window| window.number).collect();
             let sources: Vec<&[u8]> = windows.iter().map(|window| window.source.as_slice()).collect();
+            crate::ledger::reject::forget_of(self.session, self.job, numbers.clone()).await?;
             let admits: Vec<bool> = windows.iter().map(|window| window.admit).collect();
             self.session.execute(include_str!("reopen.sql"), &[&self.job, &numbers, &sources, &admits]).await?;
         }
@@ -107,21 +108,32 @@ impl<'a> Replan<'a> {
 
     /// Enters the objects of the new plan in place of the former.
     pub(crate) async fn replace_objects(&self, objects: &[Object]) -> Result<()> {
-        self.session.execute("delete from pgbackfill.objects where job_id = $1", &[&self.job]).await?;
+        // What stands before the records of an object that stays is known where some of its rows were rejected.
+        let uris: Vec<&str> = objects.iter().map(|object| object.uri.as_str()).collect();
+        let versions: Vec<&str> = objects.iter().map(|object| object.version.as_str()).collect();
+        self.session.execute(include_str!("leave_objects.sql"), &[&self.job, &uris, &versions]).await?;
         enter_objects(self.session, self.job, objects).await
     }
 
-    /// Enters what the new plan counted.
-    pub(crate) async fn end(self, job: &JobRecord) -> Result<()> {
+    /// Enters what the new plan counted, and the rows that belong to none of its windows because they cannot be read.
+    pub(crate) async fn end(self, job: &JobRecord, rejects: &Windowless) -> Result<()> {
+        job.enter_counts(self.session, rejects).await
+    }
+}
+
+impl JobRecord {
+    /// Enters what a profile counted, and the rows that belong to no window because they cannot be read.
+    pub(crate) async fn enter_counts(&self, session: &Session, rejects: &Windowless) -> Result<()> {
         let count = |n: u64| i64::try_from(n).expect("a source has fewer rows than i64 counts");
-        let [all, before, after, unkeyed] =
-            [job.rows.all, job.rows.before, job.rows.after, job.rows.unkeyed].map(count);
+        let rows = self.rows;
+        let [all, before, after, unkeyed, rejected] =
+            [rows.all, rows.before, rows.after, rows.unkeyed, rows.rejected].map(count);
         let sql = "update pgbackfill.jobs
-                      set source_rows = $2, rows_before = $3, rows_after = $4, rows_unkeyed = $5, mended = $6::text::jsonb
+                      set source_rows = $2, rows_before = $3, rows_after = $4, rows_unkeyed = $5, rows_rejected = $6,
+                          mended = $7::text::jsonb
                     where id = $1";
-        self.session
-            .execute(sql, &[&self.job, &all, &before, &after, &unkeyed, &super::mended(job.mended)])
-            .await
-            .map(|_| ())
+        let mended = super::mended(self.mended);
+        session.execute(sql, &[&self.id, &all, &before, &after, &unkeyed, &rejected, &mended]).await?;
+        rejects.enter(session, self.id).await
     }
 }

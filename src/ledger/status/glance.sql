@@ -14,6 +14,7 @@ select to_char(j.created_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') a
                        coalesce(sum(rows) filter (where state = 'loaded'), 0)::bigint as rows,
                        coalesce(sum(rows_skipped) filter (where state = 'loaded'), 0)::bigint as rows_skipped,
                        coalesce(sum(rows_updated) filter (where state = 'loaded'), 0)::bigint as rows_updated,
+                       (coalesce(sum(rejected), 0) + j.rows_rejected)::bigint as rejected,
                        coalesce(sum(rows) filter (where loaded_at > now() - interval '60 s') / 60.0, 0)::float8
                          as rows_per_second
                   from pgbackfill.windows

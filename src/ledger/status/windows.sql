@@ -1,4 +1,4 @@
-select number, lower, upper, state, attempt, rows, bytes, rows_skipped, rows_updated, row_hash, error, source
+select number, lower, upper, state, attempt, rows, bytes, rows_skipped, rows_updated, rejected, row_hash, error, source
   from pgbackfill.windows
  where job_id = $1
  order by number

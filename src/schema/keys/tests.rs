@@ -184,3 +184,25 @@ proptest! {
         prop_assert!(back == expected || back == expected + HOUR);
     }
 }
+
+#[test]
+fn rows_without_a_key_are_null_and_told_where_they_may_be() {
+    let texts = StringArray::from(vec![Some("2024-01-01"), None, Some("soon"), Some("2024-01-02"), Some("later")]);
+    let mut faults = Vec::new();
+    let keys = stored_keys_or_null(&texts, KeyKind::Date, &Zone::UTC, &mut faults).unwrap();
+    assert_eq!(keys.iter().map(|key| key.is_some()).collect::<Vec<_>>(), [true, false, false, true, false]);
+    assert_eq!(faults.iter().map(|fault| fault.row).collect::<Vec<_>>(), [2, 4]);
+    let floats = arrow_array::Float64Array::from(vec![1.0]);
+    assert!(stored_keys_or_null(&floats, KeyKind::Date, &Zone::UTC, &mut faults).is_err());
+}
+
+#[test]
+fn only_types_whose_values_have_keys_side_by_side_lack_none_between_two() {
+    let times = |unit| DataType::Timestamp(unit, None);
+    assert!(may_lack_keys_inside(&times(TimeUnit::Nanosecond), KeyKind::Timestamp));
+    assert!(may_lack_keys_inside(&times(TimeUnit::Microsecond), KeyKind::Date));
+    assert!(may_lack_keys_inside(&DataType::Utf8, KeyKind::Integer));
+    assert!(!may_lack_keys_inside(&times(TimeUnit::Microsecond), KeyKind::TimestampTz));
+    assert!(!may_lack_keys_inside(&DataType::Date32, KeyKind::Date));
+    assert!(!may_lack_keys_inside(&DataType::UInt64, KeyKind::Integer));
+}

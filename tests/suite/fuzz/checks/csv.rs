@@ -126,6 +126,7 @@ impl Read<'_> {
                 columns: self.columns,
                 key: None,
                 range: (None, None),
+                rejects: None,
             };
             let profiled =
                 profile(&self.slice(&range), range.start, 1, &context).map_err(|error| renumber(error, first_record));
@@ -181,6 +182,10 @@ impl Read<'_> {
                     decoder.supply(ranges, data)?;
                 }
                 Step::Rows(rows) => {
+                    if let Some(fault) = rows.faults.first() {
+                        let error = Error::new(ErrorKind::Data, &fault.reason).at_record(rows.origin.record(fault.row));
+                        return Err(error.at_byte(fault.byte.expect("a fault of text has an offset")));
+                    }
                     for row in 0..rows.batch.num_rows() {
                         assert_eq!(rows.origin.record(row), records.len() as u64 + 1, "records are numbered in order");
                         let start = rows.origin.byte(row).expect("a record of text has an offset");
