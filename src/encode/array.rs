@@ -4,19 +4,11 @@
 //! array), whether any element is null, the element type, then length and lower bound of each dimension, and then the
 //! elements as fields.
 
-use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::Arc;
 
-use arrow_array::cast::AsArray;
-use arrow_array::{Array, ArrayRef, BooleanArray, GenericListArray, OffsetSizeTrait};
-use arrow_buffer::OffsetBuffer;
-use arrow_schema::{DataType, Field, FieldRef};
+use arrow_array::{Array, ArrayRef};
 
-use super::choose::{Choice, choose};
 use super::field::{Fault, FieldEncoder, LENGTH_BYTES, field_length, put_null};
-use crate::model::Zone;
-use crate::schema::{PgKind, PgType};
 
 /// The most dimensions that the server allows.
 pub(super) const DIMENSIONS_MAX: usize = 6;
@@ -75,6 +67,10 @@ impl ArrayField {
     /// For elements of the type `element_oid`.
     pub(super) fn new(element_oid: u32, encoder: Box<dyn FieldEncoder>) -> Self {
         Self { element_oid, encoder, shapes: Vec::new(), lengths: Vec::new() }
+    }
+
+    pub(super) fn encoder(&self) -> &dyn FieldEncoder {
+        self.encoder.as_ref()
     }
 
     /// The elements in the type that `measure` and `write` take. A fault's row counts the group's arrays.
@@ -162,80 +158,4 @@ fn put_header(field: &mut [u8], shape: &Shape, has_null: bool, element_oid: u32)
         let bytes = [dimension.length, dimension.lower].map(i32::to_be_bytes);
         place.copy_from_slice(bytes.as_flattened());
     }
-}
-
-/// Encodes lists as arrays of one dimension.
-struct List<O> {
-    field: ArrayField,
-    offsets: PhantomData<fn(O)>,
-}
-
-/// The encoder that feeds `target` from lists of `item`.
-pub(super) fn from_list<O: OffsetSizeTrait>(
-    item: &FieldRef,
-    source: &DataType,
-    target: &PgType,
-    zone: &Zone,
-) -> Choice {
-    let PgKind::Array(element) = &target.kind else { return Choice::none(source, target) };
-    match choose(item.data_type(), element, zone) {
-        Choice::Binary(encoder) => {
-            let field = ArrayField::new(element.oid, encoder);
-            Choice::Binary(Box::new(List::<O> { field, offsets: PhantomData }))
-        }
-        Choice::Text(_) => Choice::None(format!("{} has no binary form here, which lists need", element.name)),
-        Choice::None(reason) => Choice::None(reason),
-    }
-}
-
-impl<O: OffsetSizeTrait> FieldEncoder for List<O> {
-    /// The list with prepared elements, and none that belong to no array: a null list may have some.
-    fn prepare(&self, column: &ArrayRef) -> Result<ArrayRef, Fault> {
-        let list = column.as_list::<O>();
-        let used = list.offsets()[0].as_usize()..list.offsets()[list.len()].as_usize();
-        let mut elements = list.values().slice(used.start, used.len());
-        let length = |row: usize| if list.is_null(row) { 0 } else { list.value_length(row).as_usize() };
-        let offsets = OffsetBuffer::<O>::from_lengths((0..list.len()).map(length));
-        if offsets[list.len()].as_usize() < elements.len() {
-            let held = (0..list.len()).flat_map(|row| {
-                let count = list.value_length(row).as_usize();
-                std::iter::repeat_n(list.is_valid(row), count)
-            });
-            let held = BooleanArray::from(held.collect::<Vec<_>>());
-            elements = arrow_select::filter::filter(&elements, &held).expect("the mask has an entry for each element");
-        }
-        let elements = self.field.encoder.prepare(&elements).map_err(|fault| Fault {
-            row: offsets.partition_point(|offset| offset.as_usize() <= fault.row).saturating_sub(1),
-            reason: fault.reason,
-        })?;
-        let item = Arc::new(Field::new_list_field(elements.data_type().clone(), true));
-        Ok(Arc::new(GenericListArray::new(item, offsets, elements, list.nulls().cloned())))
-    }
-
-    fn measure(&mut self, column: &dyn Array, rows: Range<usize>, lengths: &mut [usize]) -> Result<(), Fault> {
-        let list = column.as_list::<O>();
-        let offsets = list.offsets();
-        let first = rows.start;
-        self.field.clear();
-        for row in rows {
-            let elements = offsets[row].as_usize()..offsets[row + 1].as_usize();
-            let shape = list.is_valid(row).then(|| one_dimension(elements)).transpose();
-            self.field.push(shape.map_err(|reason| Fault { row, reason })?);
-        }
-        let measured = self.field.measure(list.values(), lengths);
-        measured.map_err(|fault| Fault { row: first + fault.row, reason: fault.reason })
-    }
-
-    fn write(&mut self, column: &dyn Array, _rows: Range<usize>, out: &mut [u8], cursors: &mut [usize]) {
-        self.field.write(column.as_list::<O>().values(), out, cursors);
-    }
-}
-
-fn one_dimension(elements: Range<usize>) -> Result<Shape, String> {
-    let length = i32::try_from(elements.len()).map_err(|_| format!("{} elements are too many", elements.len()))?;
-    let mut dimensions = Dimensions::default();
-    if length > 0 {
-        dimensions.push(Dimension { length, lower: 1 });
-    }
-    Ok(Shape { elements, dimensions })
 }

@@ -1,12 +1,10 @@
 //! Which encoder feeds a target column from a source column: the one table of (Arrow type, `PostgreSQL` type) pairs.
 
-use std::sync::Arc;
-
 use arrow_array::types::{
     Decimal128Type, Decimal256Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, UInt64Type,
 };
 use arrow_array::{ArrayRef, BinaryArray, BinaryViewArray, FixedSizeBinaryArray, StringArray, StringViewArray};
-use arrow_schema::{DataType, Field};
+use arrow_schema::DataType;
 
 use super::bits::{self, Width};
 use super::field::{AllNull, Built, Fault, FieldEncoder, Prepared};
@@ -15,9 +13,8 @@ use super::jsonb::Canonical;
 use super::numeric::Numeric;
 use super::text::{Direct, Labels, Limit};
 use super::values::Texts;
-use super::{array, array_literal, boolean, bytea, catalog, composite, float, integer, interval, mac, money};
-use super::{multirange, network, numeric, range};
-use super::{temporal, text, uuid};
+use super::{array_literal, boolean, bytea, catalog, composite, float, hstore, integer, interval, json_value, lists};
+use super::{mac, money, multirange, network, numeric, range, temporal, text, uuid};
 use crate::model::Zone;
 use crate::schema::{PgKind, PgType};
 
@@ -89,6 +86,11 @@ pub(super) fn choose(source: &DataType, target: &PgType, zone: &Zone) -> Choice 
     if target.kind == PgKind::Other {
         return choose(source, &text::plain(), zone).read_as_text();
     }
+    if let PgKind::Json | PgKind::Jsonb = target.kind
+        && !may_be_text(source)
+    {
+        return json_value::from_values(source, target.kind == PgKind::Jsonb, zone);
+    }
     if let Some(simple) = simpler(source) {
         let choice = choose(&simple, target, zone);
         return match choice {
@@ -110,12 +112,16 @@ pub(super) fn choose(source: &DataType, target: &PgType, zone: &Zone) -> Choice 
         DataType::Utf8 => from_text::<StringArray>(source, target, zone),
         DataType::Utf8View => from_text::<StringViewArray>(source, target, zone),
         DataType::Binary | DataType::BinaryView | DataType::FixedSizeBinary(_) => from_bytes(source, target, zone),
-        DataType::List(item) => array::from_list::<i32>(item, source, target, zone),
-        DataType::LargeList(item) => array::from_list::<i64>(item, source, target, zone),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::FixedSizeList(item, _)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item) => lists::from_list(item, source, target, zone),
         DataType::Struct(fields) => match &target.kind {
             PgKind::Composite(attributes) => composite::from_struct(fields, target, attributes, zone),
             _ => Choice::none(source, target),
         },
+        DataType::Map(entries, _) if target.kind == PgKind::Hstore => hstore::from_map(entries, target, zone),
         _ => temporal::from_temporal(source, target, zone),
     }
 }
@@ -126,6 +132,22 @@ pub(super) fn choose_stored_key(source: &DataType, target: &PgType) -> Choice {
         _ if source != &DataType::Int64 => Choice::None(format!("stored keys are Int64, not {source}")),
         PgKind::Int2 | PgKind::Int4 | PgKind::Int8 => integer::from_integer::<Int64Type>(source, target),
         _ => temporal::from_keys(target),
+    }
+}
+
+/// Whether values of this type are texts, or bytes that may be, which are taken for JSON as they stand.
+fn may_be_text(source: &DataType) -> bool {
+    match source {
+        DataType::Dictionary(_, values) => may_be_text(values),
+        DataType::RunEndEncoded(_, values) => may_be_text(values.data_type()),
+        DataType::Null
+        | DataType::Utf8
+        | DataType::LargeUtf8
+        | DataType::Utf8View
+        | DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView => true,
+        _ => false,
     }
 }
 
@@ -147,7 +169,7 @@ fn simpler(source: &DataType) -> Option<DataType> {
             DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
             other => other.clone(),
         },
-        DataType::FixedSizeList(item, _) => DataType::List(Arc::new(Field::clone(item))),
+        DataType::RunEndEncoded(_, values) => values.data_type().clone(),
         _ => return None,
     })
 }
@@ -217,7 +239,10 @@ fn from_rarer_text<V: Texts>(source: &DataType, target: &PgType, zone: &Zone) ->
         PgKind::Range { subtype, discrete } => range::from_text::<V>(subtype, *discrete, zone),
         PgKind::Multirange(range) => multirange::from_text::<V>(range, zone),
         PgKind::Composite(attributes) => composite::from_text::<V>(attributes, zone),
-        PgKind::Hstore => Choice::input_text::<V>(),
+        PgKind::Hstore => {
+            let mut pairs = hstore::Pairs::default();
+            parsed::<V, _>(move |text, out| pairs.encode(text, out))
+        }
         _ => Choice::none(source, target),
     }
 }

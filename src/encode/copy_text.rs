@@ -7,7 +7,7 @@ use super::array::Dimension;
 use super::field::LENGTH_BYTES;
 use super::float;
 use super::numeric::Numeric;
-use super::{bits, catalog, interval, mac, money, network, range, time};
+use super::{bits, catalog, hstore, interval, mac, money, network, range, time};
 use crate::model::datetime::{Interval, format_date, format_timestamp, format_timestamptz};
 use crate::schema::{PgAttribute, PgKind, PgType};
 
@@ -128,6 +128,7 @@ impl Printer {
             PgKind::PgLsn => catalog::print_lsn(field, out),
             PgKind::InternalChar => out.extend(field.iter().filter(|byte| **byte != 0)),
             PgKind::Point => self.print_point(fields, out),
+            PgKind::Hstore => hstore::print(field, out),
             PgKind::Range { subtype, .. } => self.print_range(subtype, fields, out),
             PgKind::Multirange(range) => self.print_multirange(range, fields, out),
             PgKind::Composite(attributes) => self.print_composite(attributes, fields, out),

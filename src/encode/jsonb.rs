@@ -232,7 +232,7 @@ fn unescape_unicode(rest: &str) -> Result<(char, &str), &'static str> {
 }
 
 /// Appends `string` in quotation marks, with the escapes that the server prints.
-fn print_string(string: &[u8], out: &mut Vec<u8>) {
+pub(super) fn print_string(string: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
     let mut plain = 0;
     for (at, byte) in string.iter().enumerate() {

@@ -18,18 +18,18 @@ use parquet::arrow::ArrowWriter;
 use crate::harness::{Database, Folder, Output, run};
 
 /// A source column, the type of the column that it feeds, and what the server then prints, row by row.
-struct Case {
+pub(crate) struct Case {
     column: ArrayRef,
     ty: &'static str,
     printed: &'static [&'static str],
 }
 
-fn case(column: impl Array + 'static, ty: &'static str, printed: &'static [&'static str]) -> Case {
+pub(crate) fn case(column: impl Array + 'static, ty: &'static str, printed: &'static [&'static str]) -> Case {
     Case { column: Arc::new(column), ty, printed }
 }
 
 /// Loads `column` into column `v` of a new table `t`.
-fn load(database: &Database, folder: &Folder, column: &ArrayRef, ty: &str) -> Output {
+pub(crate) fn load(database: &Database, folder: &Folder, column: &ArrayRef, ty: &str) -> Output {
     database.sql(&format!(
         "drop table if exists t; create table t (n int not null, v {ty}); drop schema if exists pgbackfill cascade"
     ));
@@ -48,7 +48,13 @@ fn load(database: &Database, folder: &Folder, column: &ArrayRef, ty: &str) -> Ou
 
 #[track_caller]
 fn stored(cases: Vec<Case>) {
-    let (database, folder) = (Database::new(), Folder::new());
+    stored_with("", cases);
+}
+
+/// The same in a database with types of its own.
+#[track_caller]
+pub(crate) fn stored_with(setup: &str, cases: Vec<Case>) {
+    let (database, folder) = (Database::with(setup), Folder::new());
     for Case { column, ty, printed } in cases {
         load(&database, &folder, &column, ty).exits(0);
         let rows = database.rows("select v from t order by n");
