@@ -60,6 +60,12 @@ impl Rejects {
         &self.job.name
     }
 
+    /// Lines that the job's options leave out at the end of each object.
+    #[must_use]
+    pub fn footer_lines(&self) -> u64 {
+        self.job.settings["footer-lines"].as_u64().unwrap_or_default()
+    }
+
     /// The objects that they are of, in the order of their URIs.
     ///
     /// # Errors

@@ -64,6 +64,8 @@ pub(crate) enum Command {
     Verify(JobArgs),
     /// Delete exactly what a job loaded, and forget the job
     Undo(UndoArgs),
+    /// Print the rows that a job has set aside, as a file to mend and load again
+    Rejects(RejectsArgs),
     /// Create the ledger's tables, or print the statements that do
     Init(InitArgs),
     /// See it work: a private PostgreSQL, a load, a kill, a recovery, a verify
@@ -115,6 +117,19 @@ pub(crate) struct JobArgs {
     /// The job; may be left out where the database has just one
     #[arg(env = "PGBACKFILL_JOB")]
     pub(crate) job: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RejectsArgs {
+    /// The job; may be left out where the database has just one
+    #[arg(env = "PGBACKFILL_JOB")]
+    pub(crate) job: Option<String>,
+    /// Print the rows of this object alone
+    #[arg(long, value_name = "URI", env = "PGBACKFILL_OBJECT")]
+    pub(crate) object: Option<String>,
+    /// Print where each row stood and why it was set aside, as CSV
+    #[arg(long, env = "PGBACKFILL_DETAILS", value_parser = read::switch())]
+    pub(crate) details: bool,
 }
 
 #[derive(Debug, Args)]

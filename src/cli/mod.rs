@@ -8,6 +8,7 @@ mod exit;
 mod load;
 mod output;
 mod plan;
+mod rejects;
 mod sample;
 #[allow(dead_code, reason = "the tests' harness includes this file too, and uses what the demo does not")]
 mod server;
@@ -78,6 +79,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Status(args) => show::status(&args, common).await,
         Command::Verify(args) => show::verify(&args, common).await,
         Command::Undo(args) => show::undo(&args, common).await,
+        Command::Rejects(args) => Box::pin(rejects::rejects(&args, common)).await,
         Command::Init(args) => show::init(&args, common).await,
         Command::Demo(args) => demo::demo(&args, common).await,
     }

@@ -22,6 +22,14 @@ pub(crate) fn note(written: io::Result<()>) {
     }
 }
 
+/// Prints bytes as they are.
+pub(crate) fn bytes(bytes: &[u8]) {
+    if is_open() {
+        let mut output = io::stdout().lock();
+        note(output.write_all(bytes).and_then(|()| output.flush()));
+    }
+}
+
 /// Whether what is printed can still arrive.
 pub(crate) fn is_open() -> bool {
     ENDED.get().is_none()

@@ -29,7 +29,7 @@ pub struct RejectedRow {
 }
 
 /// An object with rejects.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RejectedObject {
     /// Its URI.

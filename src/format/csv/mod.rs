@@ -32,7 +32,7 @@ pub use decode::{CsvDecoder, first_record};
 pub use dialect::{Delimiter, Dialect, LineEnd};
 pub use footer::footer;
 pub use header::{Header, read_header};
-pub use print::{print_names, print_record, print_text};
+pub use print::{print_field, print_names, print_record};
 pub use profile::{KeyColumn, PieceProfile, ProfileContext, profile, renumber};
 pub use projection::{Feed, Projection};
 pub use survey::{Seams, State, Survey, survey};

@@ -30,7 +30,7 @@ pub fn print_names<'a>(names: impl IntoIterator<Item = &'a str>, out: &mut Vec<u
         if at > 0 {
             out.push(b',');
         }
-        print_text(name.as_bytes(), needs_quotes(name.as_bytes()), out);
+        print_field(name.as_bytes(), out);
     }
 }
 
@@ -51,7 +51,7 @@ fn print_value(array: &ArrayRef, out: &mut Vec<u8>) {
         },
         _ => {
             let text = displayed(&at_offset_zero(array));
-            print_text(text.as_bytes(), needs_quotes(text.as_bytes()), out);
+            print_field(text.as_bytes(), out);
         }
     }
 }
@@ -88,8 +88,13 @@ fn needs_quotes(text: &[u8]) -> bool {
     text.is_empty() || text.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'))
 }
 
+/// Appends a field, in quotes where it must be; an empty one too, for without them it would be null.
+pub fn print_field(text: &[u8], out: &mut Vec<u8>) {
+    print_text(text, needs_quotes(text), out);
+}
+
 /// Appends a field, in quotes if it is to be.
-pub fn print_text(text: &[u8], quoted: bool, out: &mut Vec<u8>) {
+fn print_text(text: &[u8], quoted: bool, out: &mut Vec<u8>) {
     if !quoted {
         return out.extend_from_slice(text);
     }
