@@ -21,7 +21,16 @@ struct Inner {
     message: String,
     place: Place,
     hint: Option<String>,
+    refusal: Option<Refusal>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+/// What the server said of a row that it refused, apart from where that stood in the statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) reason: String,
+    /// The row's number in its COPY, from 1, where the server tells it.
+    pub(crate) row: Option<u64>,
 }
 
 /// What sort of failure an [`Error`] is; it decides the exit code of the command line.
@@ -83,7 +92,14 @@ pub struct Place {
 impl Error {
     /// An error of `kind` that says `message`.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), place: Place::default(), hint: None, source: None }))
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            place: Place::default(),
+            hint: None,
+            refusal: None,
+            source: None,
+        }))
     }
 
     /// Adds the cause.
@@ -142,6 +158,20 @@ impl Error {
         self
     }
 
+    /// Adds what the server said.
+    #[must_use]
+    pub(crate) fn with_refusal(mut self, refusal: Refusal) -> Self {
+        self.0.refusal = Some(refusal);
+        self
+    }
+
+    /// What the server said, if it was the server: here, or in the chain of causes.
+    #[must_use]
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        let inner = || std::error::Error::source(self)?.downcast_ref::<Self>()?.refusal();
+        self.0.refusal.as_ref().or_else(inner)
+    }
+
     /// Why, without the place: the message, and those of the causes.
     #[must_use]
     pub(crate) fn reason(&self) -> String {
@@ -191,6 +221,12 @@ impl Error {
             Some(inner) if self.0.place == Place::default() => inner.place(),
             _ => &self.0.place,
         }
+    }
+
+    /// Whether it may be the fault of one of the rows that were sent.
+    #[must_use]
+    pub(crate) fn is_of_row(&self) -> bool {
+        retry::is_of_row(self.kind(), self.place().sqlstate.as_deref())
     }
 
     /// Whether trying again can help, and how.

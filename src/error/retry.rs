@@ -132,6 +132,15 @@ pub fn classify(sqlstate: &str) -> SqlClass {
     find(&CODES, sqlstate).or_else(|| find(&CLASSES, sqlstate.get(..2).unwrap_or_default())).unwrap_or(SqlClass::Bug)
 }
 
+/// Whether a failure may be the fault of one of the rows that were sent, so that the others could be stored without it.
+///
+/// Not so a second row of one key in one statement (class 21), for then it is not decided which of the two is at fault; and not
+/// a COPY that is ill formed (22P04), which would be the fault of whoever made it.
+pub(super) fn is_of_row(kind: ErrorKind, sqlstate: Option<&str>) -> bool {
+    let of_row = |code: &str| classify(code) == SqlClass::Data && !code.starts_with("21") && code != "22P04";
+    kind == ErrorKind::Target && sqlstate.is_some_and(of_row)
+}
+
 /// The answer for an error of `kind` with an optional SQLSTATE.
 pub(super) fn of(kind: ErrorKind, sqlstate: Option<&str>) -> Retry {
     match (kind, sqlstate) {
@@ -204,6 +213,18 @@ mod tests {
         for (code, retry) in table {
             assert_eq!(of(ErrorKind::Target, Some(code)), retry, "{code}");
         }
+    }
+
+    #[test]
+    fn what_a_row_may_be_at_fault_for_is_told_from_what_it_cannot() {
+        for code in ["22P02", "22003", "22P05", "23505", "23503", "23514", "23P01", "40002", "54000", "P0001", "44000"]
+        {
+            assert!(is_of_row(ErrorKind::Target, Some(code)), "{code}");
+        }
+        for code in ["21000", "22P04", "40001", "42703", "42501", "53100", "57014", "XX000"] {
+            assert!(!is_of_row(ErrorKind::Target, Some(code)), "{code}");
+        }
+        assert!(!is_of_row(ErrorKind::Target, None) && !is_of_row(ErrorKind::Connection, Some("23505")));
     }
 
     #[test]

@@ -5,11 +5,12 @@
 //! no lock, keeps no old row from being vacuumed, and meets no timeout. With one transaction for a whole window
 //! (`--commit window`) there is no outside, and a slow source keeps it open.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::aftermath;
-use super::blocks::{Ahead, Blocks};
+use super::blocks::{self, Ahead, Blocks, Wanted};
 use super::context::Context;
 use super::merge::{Stored, merge};
 use super::rejects;
@@ -18,14 +19,14 @@ use crate::encode::{BINARY_HEADER, BINARY_TRAILER, CopyFormat};
 use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::ledger::{self, Claim, Counters};
-use crate::model::{Conflicts, Event, Reject, RowHash};
+use crate::model::{Block, Conflicts, Event, Reject, RowHash};
 use crate::options::{Commit, Limits};
 use crate::report;
 use crate::target::{CopyIn, Durability, Session, shape};
 
 /// How long a COPY waits for the next block. A healthy source has blocks waiting, and one that is only slow for a moment
 /// (an object opened, a page of a store fetched) takes less than this; whoever waits for a lock notices it hardly.
-const PATIENCE: Duration = Duration::from_millis(250);
+pub(super) const PATIENCE: Duration = Duration::from_millis(250);
 
 /// Batches with rejects that are told to people; after those they are counted.
 const REJECTS_TOLD: u64 = 5;
@@ -46,6 +47,11 @@ impl BatchSize {
         Self { rows: limits.batch_rows, bytes: limits.batch_bytes }
     }
 
+    /// No more than `other`.
+    pub(crate) fn within(self, other: Self) -> Self {
+        Self { rows: self.rows.min(other.rows), bytes: self.bytes.min(other.bytes) }
+    }
+
     /// Half of it, if that is not too small.
     pub(crate) fn halved(self) -> Self {
         let half = |size: u64, floor: u64| (size / 2).max(floor.min(size));
@@ -63,11 +69,18 @@ pub(crate) struct Tries {
     /// Whether the latest try has left its session in disorder. Where a COPY is refused before its first byte, the protocol
     /// library takes the server's answers to what comes after it for one another.
     pub(crate) disordered: bool,
+    /// Whether rows that the server refuses are to be found.
+    pub(crate) careful: bool,
+    /// How often that was begun.
+    pub(crate) searches: u32,
+    /// Rows that the server has refused.
+    pub(crate) refused: u64,
 }
 
 impl Tries {
-    pub(crate) fn new(limits: &Limits) -> Self {
-        Self { size: BatchSize::of(limits), committed: 0, disordered: false }
+    pub(crate) fn new(limits: &Limits, careful: bool) -> Self {
+        let size = BatchSize::of(limits);
+        Self { size, committed: 0, disordered: false, careful, searches: 0, refused: 0 }
     }
 }
 
@@ -83,12 +96,22 @@ pub(super) struct Batches<'a> {
     pub(super) tries: &'a mut Tries,
 }
 
-struct Batch {
+pub(super) struct Batch {
     rows: u64,
     bytes: u64,
     conflicts: Conflicts,
-    last: bool,
+    pub(super) last: bool,
     rejects: Vec<Reject>,
+}
+
+/// Where the rows of a transaction come from.
+pub(super) enum Feed {
+    /// There are none.
+    Nothing,
+    /// The window's next blocks, as many as the batch takes.
+    Stream,
+    /// These. They end the window if they are all that was held and no more come.
+    Held { blocks: Vec<Block>, is_whole: bool },
 }
 
 /// What a COPY has sent.
@@ -97,6 +120,27 @@ struct Sent {
     rows: u64,
     bytes: u64,
     hash: RowHash,
+}
+
+impl Sent {
+    fn add(&mut self, block: &Block) {
+        self.rows += block.rows;
+        self.bytes += block.bytes.len() as u64; // usize has at most 64 bits
+        self.hash += block.hash;
+    }
+}
+
+impl<'a> Batches<'a> {
+    pub(super) fn new(
+        context: &'a Arc<Context>,
+        session: &'a Session,
+        claim: &'a Claim,
+        wanted: &Wanted,
+        tries: &'a mut Tries,
+    ) -> Self {
+        let blocks = blocks::of_window(context, claim.window, wanted);
+        Self { context, session, claim, blocks, total: Counters::default(), rejects: Vec::new(), tries }
+    }
 }
 
 impl Batches<'_> {
@@ -112,7 +156,7 @@ impl Batches<'_> {
                 has_rows = self.wait_for_rows() => has_rows?,
                 () = stop.requested() => return self.release().await,
             };
-            let batch = self.load_one(has_rows).await?;
+            let batch = self.load_one(if has_rows { Feed::Stream } else { Feed::Nothing }).await?;
             self.tries.committed = self.total.rows;
             self.tell(has_rows, &batch);
             if batch.last {
@@ -122,7 +166,7 @@ impl Batches<'_> {
     }
 
     /// Waits for the next block with rows, and takes the rejects that come before it: a batch may consist of those alone.
-    async fn wait_for_rows(&mut self) -> Result<bool> {
+    pub(super) async fn wait_for_rows(&mut self) -> Result<bool> {
         let whole = self.context.commit == Commit::Window;
         loop {
             match self.blocks.peek().await? {
@@ -139,7 +183,7 @@ impl Batches<'_> {
     }
 
     /// Keeps rejects for the batch's entry. A window that has too many by itself need not be read to its end.
-    fn take_rejects(&mut self, more: Vec<Reject>) -> Result<()> {
+    pub(super) fn take_rejects(&mut self, more: Vec<Reject>) -> Result<()> {
         if more.is_empty() {
             return Ok(());
         }
@@ -154,7 +198,7 @@ impl Batches<'_> {
         Ok(())
     }
 
-    fn tell(&self, has_rows: bool, batch: &Batch) {
+    pub(super) fn tell(&self, has_rows: bool, batch: &Batch) {
         let window = self.context.name(&self.claim.window);
         if let Some(first) = batch.rejects.first() {
             let (rows, first) = (batch.rejects.len() as u64, first.to_string()); // usize has at most 64 bits
@@ -166,41 +210,68 @@ impl Batches<'_> {
         }
     }
 
-    async fn release(&self) -> Result<Attempt> {
+    pub(super) async fn release(&self) -> Result<Attempt> {
         self.claim.release(self.session).await?;
         Ok(Attempt::Released)
     }
 
     /// One transaction: a COPY and its entry in the ledger. A window without rows has the entry alone, and so has the end
     /// of a window that was not known when its last rows were committed.
-    async fn load_one(&mut self, has_rows: bool) -> Result<Batch> {
+    ///
+    /// Where it fails, what was counted is as it was before, and the rejects are still to be entered.
+    pub(super) async fn load_one(&mut self, feed: Feed) -> Result<Batch> {
+        let before = self.total;
+        let loaded = self.load_transaction(feed).await;
+        if loaded.is_err() {
+            self.total = before;
+        }
+        loaded
+    }
+
+    async fn load_transaction(&mut self, feed: Feed) -> Result<Batch> {
         let (before, mut conflicts) = (self.total, Conflicts::default());
+        let (has_rows, may_end) = (!matches!(feed, Feed::Nothing), !matches!(feed, Feed::Held { is_whole: false, .. }));
         self.session.begin(Durability::WithTheLedger).await?;
         if has_rows {
             let activity = aftermath::before(self.context, self.session).await?;
-            conflicts = self.copy().await.map_err(|error| match error.kind() {
+            conflicts = self.copy(feed).await.map_err(|error| match error.kind() {
                 ErrorKind::Target => error.context(format!("copy into {}", self.context.job.table)),
                 _ => error,
             })?;
             failpoint::hit("after-copy")?;
             self.refuse_changes().await?;
+            if self.tries.careful {
+                // What is put off to the commit would be refused with its entry.
+                self.session.run("set constraints all immediate").await?;
+            }
             let rows = aftermath::Rows { stored: self.total.rows - before.rows, updated: conflicts.updated };
             let rewritten = aftermath::after(self.context, self.session, &self.claim.window, rows, activity).await?;
             self.total.rewritten |= rewritten;
         }
-        let last = self.blocks.is_at_end();
+        let last = may_end && self.blocks.is_at_end();
         let rejects = std::mem::take(&mut self.rejects);
         self.total.rejected += rejects.len() as u64; // usize has at most 64 bits
         // Entries of an attempt are numbered; the only one of a window without rows is number 0.
         self.total.batches += i32::from(has_rows || !rejects.is_empty() || before.batches > 0);
         let (rows, bytes) = (self.total.rows - before.rows, self.total.bytes - before.bytes);
         let batch = Batch { rows, bytes, conflicts, last, rejects };
-        let headers = self.record(&batch).await?;
-        failpoint::hit(if last { "last-batch" } else { "after-record" })?;
+        match self.enter(&batch).await {
+            Ok(()) => Ok(batch),
+            Err(error) => {
+                self.rejects = batch.rejects;
+                Err(error)
+            }
+        }
+    }
+
+    /// Enters the batch and commits.
+    async fn enter(&self, batch: &Batch) -> Result<()> {
+        let headers = self.record(batch).await?;
+        failpoint::hit(if batch.last { "last-batch" } else { "after-record" })?;
         self.session.commit().await?;
         failpoint::hit("after-commit")?;
         self.context.headers.entered(headers);
-        Ok(batch)
+        Ok(())
     }
 
     /// Enters the batch and its rejects in the ledger, unless the job has too many; gives the headers that were entered too.
@@ -224,7 +295,7 @@ impl Batches<'_> {
     }
 
     /// Sends rows and has them stored; what became of those that met a row of their key.
-    async fn copy(&mut self) -> Result<Conflicts> {
+    pub(super) async fn copy(&mut self, feed: Feed) -> Result<Conflicts> {
         let (session, statements) = (self.session, &self.context.statements);
         if let Some(sql) = statements.before_copy() {
             session.run(&sql).await?;
@@ -236,7 +307,7 @@ impl Batches<'_> {
         if binary {
             copy.send(bytes::Bytes::from_static(&BINARY_HEADER)).await?;
         }
-        let sent = self.send_blocks(&mut copy).await?;
+        let sent = self.send(&mut copy, feed).await?;
         if binary {
             copy.send(bytes::Bytes::from_static(&BINARY_TRAILER)).await?;
         }
@@ -264,6 +335,17 @@ impl Batches<'_> {
         Ok(Stored { rows: sent.rows, hash: sent.hash, conflicts: Conflicts::default() })
     }
 
+    async fn send(&mut self, copy: &mut CopyIn, feed: Feed) -> Result<Sent> {
+        let Feed::Held { blocks, .. } = feed else { return self.send_blocks(copy).await };
+        let mut all = Sent::default();
+        for block in blocks {
+            all.add(&block);
+            copy.send(block.bytes).await?;
+            failpoint::hit("mid-copy")?;
+        }
+        Ok(all)
+    }
+
     /// Sends blocks until the batch is full, the window is at its end, or the source keeps it waiting.
     async fn send_blocks(&mut self, copy: &mut CopyIn) -> Result<Sent> {
         let (size, whole) = (self.tries.size, self.context.commit == Commit::Window);
@@ -271,9 +353,7 @@ impl Batches<'_> {
         while let Some(sent) = self.blocks.next().await? {
             self.take_rejects(sent.rejects)?;
             let block = sent.block;
-            all.rows += block.rows;
-            all.bytes += block.bytes.len() as u64; // usize has at most 64 bits
-            all.hash += block.hash;
+            all.add(&block);
             if block.rows > 0 {
                 copy.send(block.bytes).await?;
             }

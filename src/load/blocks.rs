@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::batch::BatchSize;
+use super::careful::{Found, Span};
 use super::clip::Keyed;
 use super::context::Context;
 use super::rejects::{self, Sieve};
@@ -19,7 +20,7 @@ use crate::options::Limits;
 use crate::pool::BytePermit;
 
 /// COPY bytes that a block aims at: large enough that its cost per message is lost, small enough to hold several.
-const BLOCK_BYTES: usize = 1 << 20;
+pub(super) const BLOCK_BYTES: usize = 1 << 20;
 
 /// Rows of a block that are encoded before its rows' width is known.
 const FIRST_ROWS: usize = 64;
@@ -68,6 +69,8 @@ pub(crate) struct SentBlock {
     pub(crate) block: Block,
     /// Rows of the window that stood among those of the block and cannot be loaded.
     pub(crate) rejects: Vec<Reject>,
+    /// Where its rows stood, in their order, if that is to be known.
+    pub(crate) spans: Vec<Span>,
     pub(crate) _permit: Option<BytePermit>,
 }
 
@@ -139,11 +142,24 @@ impl Blocks {
     }
 }
 
-/// Begins to make the blocks of `window`, of which batches of `size` are to be made.
-pub(crate) fn of_window(context: &Arc<Context>, window: Window, size: BatchSize) -> Blocks {
+/// What an attempt wants of its blocks.
+#[derive(Clone)]
+pub(crate) struct Wanted {
+    /// Batches that are to be made of them.
+    pub(crate) size: BatchSize,
+    /// Whether it is to be known where their rows stood.
+    pub(crate) traced: bool,
+    /// Rows that are rejected, for the server has refused them.
+    pub(crate) found: Arc<Found>,
+}
+
+/// Begins to make the blocks of `window`.
+pub(crate) fn of_window(context: &Arc<Context>, window: Window, wanted: &Wanted) -> Blocks {
     let (sender, receiver) = mpsc::channel(BLOCKS_AHEAD);
     let mut tasks = JoinSet::new();
-    if context.spool.as_ref().is_some_and(|spool| spool.holds(&window)) {
+    // In the spool no row has a place any more.
+    let spool = context.spool.as_ref().filter(|spool| !wanted.traced && spool.holds(&window));
+    if spool.is_some() {
         let context = Arc::clone(context);
         tasks.spawn(async move { super::spool::send(&context, window, sender).await });
     } else {
@@ -151,9 +167,10 @@ pub(crate) fn of_window(context: &Arc<Context>, window: Window, size: BatchSize)
         let pieces = Arc::new(context.plan.pieces_of(&window));
         for lane in 0..context.pieces_at_once {
             let (context, pieces, sender) = (Arc::clone(context), Arc::clone(&pieces), sender.clone());
+            let wanted = wanted.clone();
             tasks.spawn(async move {
                 for piece in pieces.iter().skip(lane).step_by(context.pieces_at_once) {
-                    if let Err(error) = send_piece(&context, window, size, *piece, &sender).await {
+                    if let Err(error) = send_piece(&context, window, &wanted, *piece, &sender).await {
                         // Where the receiver is gone, the window has failed for another reason.
                         let _ = sender.send(Err(error)).await;
                         return;
@@ -168,7 +185,7 @@ pub(crate) fn of_window(context: &Arc<Context>, window: Window, size: BatchSize)
 async fn send_piece(
     context: &Arc<Context>,
     window: Window,
-    size: BatchSize,
+    wanted: &Wanted,
     piece: usize,
     sender: &mpsc::Sender<Result<SentBlock>>,
 ) -> Result<()> {
@@ -179,9 +196,11 @@ async fn send_piece(
         decoder: context.supply.decoder(&context.plan.pieces[piece], context.allowance.max.allows_any())?,
         encoder: context.encoder(object)?,
         builder: BlockBuilder::new(BLOCK_BYTES),
-        limits: BlockLimits::within(size),
+        limits: BlockLimits::within(wanted.size),
         rest: None,
         rejects: Vec::new(),
+        spans: Vec::new(),
+        wanted: wanted.clone(),
         object,
         window,
         context: Arc::clone(context),
@@ -201,7 +220,8 @@ async fn send_piece(
         let rejects = std::mem::take(&mut work.rejects);
         context.headers.know(&context.supply, &rejects).await?;
         let holds_any = block.rows > 0 || !rejects.is_empty();
-        let sent = SentBlock { block, rejects, _permit: Some(Arc::clone(&permit)) };
+        let spans = std::mem::take(&mut work.spans);
+        let sent = SentBlock { block, rejects, spans, _permit: Some(Arc::clone(&permit)) };
         let unwanted = holds_any && sender.send(Ok(sent)).await.is_err();
         if last || unwanted {
             return Ok(());
@@ -216,9 +236,12 @@ struct PieceWork {
     builder: BlockBuilder,
     limits: BlockLimits,
     /// Decoded rows that are not encoded yet, and the first of them.
-    rest: Option<(Keyed, usize)>,
+    rest: Option<(Arc<Keyed>, usize)>,
     /// Rows that cannot be loaded, since the last block.
     rejects: Vec<Reject>,
+    /// Where the rows of the block stood, if that is to be known.
+    spans: Vec<Span>,
+    wanted: Wanted,
     object: u32,
     window: Window,
     context: Arc<Context>,
@@ -249,7 +272,9 @@ impl PieceWork {
                 Step::Rows(rows) => {
                     let rows = self.clip(rows)?;
                     let sieve = sieve(&self.context, self.object);
-                    self.rest = Some((sieve.pass(rows, &mut self.rejects)?, 0));
+                    let rows = sieve.pass(rows, &mut self.rejects)?;
+                    let rows = sieve.without(rows, &self.wanted.found, &mut self.rejects)?;
+                    self.rest = Some((Arc::new(rows), 0));
                 }
                 Step::Done => {
                     let block = self.builder.finish();
@@ -268,11 +293,14 @@ impl PieceWork {
     }
 
     /// Encodes rows from `start` on, as many as the block takes, and keeps the rest.
-    fn encode(&mut self, rows: Keyed, start: usize) -> Result<()> {
+    fn encode(&mut self, rows: Arc<Keyed>, start: usize) -> Result<()> {
         crate::failpoint::hit("encode")?;
         let count = self.limits.room(&self.builder).min(rows.batch.num_rows() - start);
         let sieve = sieve(&self.context, self.object);
-        sieve.encode(&rows, (start, count), &mut self.encoder, &mut self.builder, &mut self.rejects)?;
+        let left_out = sieve.encode(&rows, (start, count), &mut self.encoder, &mut self.builder, &mut self.rejects)?;
+        if self.wanted.traced {
+            self.spans.extend(Span::between(self.object, &rows, start..start + count, &left_out));
+        }
         if start + count < rows.batch.num_rows() {
             self.rest = Some((rows, start + count));
         }

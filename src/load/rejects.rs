@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use super::careful::Found;
 use super::clip::Keyed;
 use super::supply::Supply;
 use crate::encode::{BlockBuilder, Encoder};
@@ -129,7 +130,24 @@ impl Sieve<'_> {
         rows.without(&faults)
     }
 
-    /// Encodes `count` rows from `start` on; rejects of those that cannot be stored go to `rejects`.
+    /// The rows of `rows` that are not among those `found` to be refused by the server; those go to `rejects`.
+    pub(crate) fn without(&self, rows: Keyed, found: &Found, rejects: &mut Vec<Reject>) -> Result<Keyed> {
+        if found.is_empty() {
+            return Ok(rows);
+        }
+        let mut faults = Vec::new();
+        for row in 0..rows.batch.num_rows() {
+            let record = rows.origin.record(rows.place(row));
+            if let Some(reject) = found.get(&(self.object, record)) {
+                rejects.push(reject.clone());
+                faults.push(RowFault { row, column: 0, reason: String::new(), byte: None, sqlstate: None });
+            }
+        }
+        rows.without(&faults)
+    }
+
+    /// Encodes `count` rows from `start` on; rejects of those that cannot be stored go to `rejects`, and their places are given
+    /// back.
     pub(crate) fn encode(
         &self,
         rows: &Keyed,
@@ -137,14 +155,16 @@ impl Sieve<'_> {
         encoder: &mut Encoder,
         builder: &mut BlockBuilder,
         rejects: &mut Vec<Reject>,
-    ) -> Result<()> {
+    ) -> Result<Vec<usize>> {
         if !self.allowance.max.allows_any() {
-            return rows.encode(start, count, encoder, builder, |column| self.supply.column_name(column));
+            rows.encode(start, count, encoder, builder, |column| self.supply.column_name(column))?;
+            return Ok(Vec::new());
         }
-        for fault in rows.encode_good(start, count, encoder, builder)? {
-            rejects.push(self.reject(rows, &fault)?);
+        let faults = rows.encode_good(start, count, encoder, builder)?;
+        for fault in &faults {
+            rejects.push(self.reject(rows, fault)?);
         }
-        Ok(())
+        Ok(faults.into_iter().map(|fault| fault.row).collect())
     }
 }
 

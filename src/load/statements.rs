@@ -111,6 +111,11 @@ impl Statements {
         })
     }
 
+    /// What does away with the stage, where another is to be made in the same transaction.
+    pub(crate) fn drop_stage(&self) -> Option<String> {
+        self.staged.then(|| format!("drop table pg_temp.{STAGE}"))
+    }
+
     /// How rows are put beside those of their key, where the load is told.
     pub(crate) fn merge(&self) -> Option<&Merge> {
         self.merge.as_ref()

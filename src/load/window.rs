@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use super::batch::{Batches, Tries};
-use super::blocks;
+use super::blocks::Wanted;
+use super::careful;
 use super::clear::{Admission, admit};
 use super::context::Context;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::ledger::{Claim, Counters};
 use crate::model::Event;
+use crate::options::Commit;
 use crate::target::{Session, shape};
 
 /// How an attempt ended that did not fail.
@@ -66,8 +68,18 @@ async fn admit_and_load(
     context.team.note_dead(cleared.dead);
     let (window, attempt) = (context.name(&claim.window), u32::try_from(claim.attempt).unwrap_or(0));
     context.observe(&Event::Claimed { window, attempt, cleared: cleared.rows });
-    let blocks = blocks::of_window(context, claim.window, tries.size);
-    Batches { context, session, claim, blocks, total: Counters::default(), rejects: Vec::new(), tries }.load().await
+    let careful = tries.careful;
+    let size = if careful { tries.size.within(careful::HELD) } else { tries.size };
+    let wanted = Wanted { size, traced: careful, found: Arc::default() };
+    let batches = Batches::new(context, session, claim, &wanted, tries);
+    match (careful, context.commit) {
+        (false, _) => batches.load().await,
+        (true, Commit::Batch) => batches.load_carefully().await,
+        (true, Commit::Window) => {
+            let found = Arc::new(batches.search().await?);
+            Batches::new(context, session, claim, &Wanted { found, ..wanted }, tries).load().await
+        }
+    }
 }
 
 /// What a statement met whose table has changed since the run began is a consequence: a column that is missing, bytes that

@@ -1,6 +1,7 @@
 //! A worker: claims the oldest open window, loads it, tries again what can be tried again.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tracing::Instrument as _;
@@ -13,6 +14,7 @@ use super::window::{Attempt, attempt};
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::ledger::{Claim, Counters, Reclaimed};
 use crate::model::{Conflicts, Event};
+use crate::options::Commit;
 use crate::target::Session;
 
 /// What a worker did.
@@ -109,7 +111,7 @@ async fn load_window(
 ) -> Result<Done> {
     let Taken { mut claim, mut left_behind } = taken;
     let (begun, mut backoff) = (Instant::now(), context.backoff());
-    let mut tries = Tries::new(&context.options.limits);
+    let mut tries = Tries::new(&context.options.limits, context.careful.load(Ordering::Relaxed));
     loop {
         if tries.disordered {
             let Some(new) = reconnect(context, member, Some(&claim), &mut backoff).await? else {
@@ -136,11 +138,19 @@ async fn load_window(
         left_behind = true;
         let error = match attempt(context, session, &claim, &mut tries).await {
             Ok(done) => {
+                if tries.careful && tries.refused == 0 {
+                    context.careful.store(false, Ordering::Relaxed);
+                }
                 note(context, &claim, done, begun, work);
                 return Ok(Done::Loaded);
             }
             Err(error) => error,
         };
+        if turn_careful(context, &error, &mut tries) {
+            observe_search(context, &claim, &error);
+            work.retries += 1;
+            continue;
+        }
         let pause = backoff.pause_after(&error, tries.committed).filter(|_| !context.stop.is_requested());
         let Some(pause) = pause else { return give_up(context, session, &claim, error).await };
         work.retries += 1;
@@ -152,6 +162,34 @@ async fn load_window(
         });
         context.stop.sleep(pause).await;
     }
+}
+
+/// Searches for rows that the server refuses before the run gives up: a window of one transaction that others change meanwhile
+/// may need more than one.
+const SEARCHES: u32 = 3;
+
+/// Has the next try find the rows that the server refuses, where some may be at fault and the job allows that.
+fn turn_careful(context: &Context, error: &Error, tries: &mut Tries) -> bool {
+    // A transaction that holds a batch finds them all by itself: what is refused then is no row.
+    let searches = if context.commit == Commit::Window { SEARCHES } else { 1 };
+    if !context.may_reject(error) || tries.searches >= searches || context.stop.is_requested() {
+        return false;
+    }
+    if tries.careful && context.commit == Commit::Batch {
+        return false;
+    }
+    (tries.careful, tries.searches) = (true, tries.searches + 1);
+    context.careful.store(true, Ordering::Relaxed);
+    true
+}
+
+fn observe_search(context: &Context, claim: &Claim, error: &Error) {
+    context.observe(&Event::Retrying {
+        window: context.name(&claim.window),
+        attempt: u32::try_from(claim.attempt).unwrap_or(0),
+        delay_seconds: 0.0,
+        error: format!("{}; rows that the server refuses are looked for", chain(error)),
+    });
 }
 
 /// Makes the next try differ from the one that failed, where that can help; the failure and the difference as a text.

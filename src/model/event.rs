@@ -111,6 +111,15 @@ pub enum Event {
         /// Why it failed.
         error: String,
     },
+    /// The server refuses a row of a window, and which one is looked for: rows are tried in smaller parts.
+    Bisecting {
+        /// The window.
+        window: String,
+        /// Rows of which at least one is refused.
+        rows: u64,
+        /// What the server said.
+        error: String,
+    },
     /// A window failed for good in this run.
     Failed {
         /// The window.

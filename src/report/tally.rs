@@ -92,7 +92,11 @@ impl Tally {
                 self.clear(window);
                 self.failed += 1;
             }
-            Event::Warning { .. } | Event::Waiting { .. } | Event::Verified { .. } | Event::Undone { .. } => {}
+            Event::Bisecting { .. }
+            | Event::Warning { .. }
+            | Event::Waiting { .. }
+            | Event::Verified { .. }
+            | Event::Undone { .. } => {}
             Event::Stopping => self.stopping = true,
             Event::Finished(summary) => {
                 self.finished = true;

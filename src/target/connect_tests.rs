@@ -226,8 +226,8 @@ async fn a_failed_statement_tells_code_column_context_and_hint_and_a_lost_sessio
     let mut sink = std::pin::pin!(sink);
     futures_util::SinkExt::send(&mut sink, bytes::Bytes::from_static(b"a\t1\nb\tx\n")).await.unwrap();
     let error = sink.finish().await.unwrap_err();
-    assert_eq!(super::super::fault::copy_line(&error), Some(2));
     let error = fault(error);
+    assert_eq!(error.refusal().and_then(|refusal| refusal.row), Some(2));
     assert_eq!(error.place().column.as_deref(), Some("n"));
     assert!(error.to_string().contains("COPY t, line 2, column n"), "{error}");
 

@@ -107,6 +107,21 @@ impl Drop for CopyIn {
     }
 }
 
+/// The next message of a COPY out of the server; `None` once it has ended well.
+///
+/// The server calls the data done before the statement is: what its triggers and constraints find at its end comes later. The
+/// protocol library's stream ends with the data, and asked once more it answers with what came then: with the server's error,
+/// or, where there is none, with its own, for it does not expect the word that the statement is complete.
+async fn message(mut stream: Pin<&mut CopyOutStream>) -> Result<Option<Bytes>, tokio_postgres::Error> {
+    if let Some(message) = stream.try_next().await? {
+        return Ok(Some(message));
+    }
+    match stream.try_next().await {
+        Err(error) if error.as_db_error().is_some() || error.is_closed() => Err(error),
+        _ => Ok(None),
+    }
+}
+
 /// The server's own reason, where it ended the COPY while bytes were still being sent.
 async fn cause(sink: Pin<&mut CopyInSink<Bytes>>, error: tokio_postgres::Error) -> tokio_postgres::Error {
     match sink.finish().await {
@@ -117,7 +132,8 @@ async fn cause(sink: Pin<&mut CopyInSink<Bytes>>, error: tokio_postgres::Error) 
 
 impl CopyOut {
     async fn next(mut self) -> Result<Option<(Bytes, Self)>> {
-        if let Some(message) = self.link.wait(&self.sql, self.stream.try_next()).await? {
+        let next = message(self.stream.as_mut());
+        if let Some(message) = self.link.wait(&self.sql, next).await? {
             return Ok(Some((message, self)));
         }
         self.finished = true;

@@ -2,7 +2,7 @@
 
 use tokio_postgres::error::{DbError, Severity};
 
-use crate::error::{Error, ErrorKind, SqlClass, classify};
+use crate::error::{Error, ErrorKind, Refusal, SqlClass, classify};
 
 /// Longest text taken from one field of a server's error: a failing row may be megabytes.
 const FIELD_CHARS_MAX: usize = 400;
@@ -25,12 +25,7 @@ pub(crate) fn fault(error: tokio_postgres::Error) -> Error {
     }
 }
 
-/// Line number in the COPY statement, from 1, at which the server failed.
-#[allow(dead_code, reason = "for the loader, which maps a line of a batch to a record of its object")]
-pub(crate) fn copy_line(error: &tokio_postgres::Error) -> Option<u64> {
-    line_in(error.as_db_error()?.where_()?)
-}
-
+/// Line number in the COPY statement, from 1: the row's number, in binary format too.
 fn line_in(context: &str) -> Option<u64> {
     let (_, tail) = copy_context(context)?.split_once(", line ")?;
     let digits = tail.split(|c: char| !c.is_ascii_digit()).next()?;
@@ -47,7 +42,9 @@ fn io_error(error: &tokio_postgres::Error) -> Option<&std::io::Error> {
 }
 
 fn refused(refusal: &DbError) -> Error {
-    let mut error = Error::new(kind(refusal), message(refusal)).with_sqlstate(refusal.code().code());
+    let said = Refusal { reason: reason(refusal), row: refusal.where_().and_then(line_in) };
+    let error = Error::new(kind(refusal), message(refusal)).with_sqlstate(refusal.code().code());
+    let mut error = error.with_refusal(said);
     let in_context = refusal.where_().and_then(column_in);
     if let Some(column) = refusal.column().or(in_context) {
         error = error.in_column(column);
@@ -69,12 +66,20 @@ fn kind(refusal: &DbError) -> ErrorKind {
 
 /// Message, detail and context on one line.
 pub(super) fn message(refusal: &DbError) -> String {
+    let mut text = reason(refusal);
+    if let Some(context) = refusal.where_() {
+        text.push_str("; ");
+        text.push_str(&shorten(context));
+    }
+    text
+}
+
+/// Message and detail on one line.
+fn reason(refusal: &DbError) -> String {
     let mut text = refusal.message().to_owned();
-    for (separator, field) in [(": ", refusal.detail()), ("; ", refusal.where_())] {
-        if let Some(field) = field {
-            text.push_str(separator);
-            text.push_str(&shorten(field));
-        }
+    if let Some(detail) = refusal.detail() {
+        text.push_str(": ");
+        text.push_str(&shorten(detail));
     }
     text
 }

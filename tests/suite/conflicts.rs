@@ -294,6 +294,22 @@ fn a_trigger_that_drops_rows_ends_an_update_and_one_that_changes_them_is_counted
 }
 
 #[test]
+fn what_is_refused_at_the_end_of_the_statement_is_told() {
+    for on_conflict in ["skip", "update"] {
+        let scene = scene();
+        scene.database.sql(
+            "create table parents (v text primary key); insert into parents values ('theirs');
+             alter table t add foreign key (v) references parents",
+        );
+        scene
+            .load(&format!("--on-conflict {on_conflict}"))
+            .exits(1)
+            .says(&["violates foreign key constraint", "(23503)"]);
+        assert_eq!(scene.database.count("t where v = 'ours'"), 0);
+    }
+}
+
+#[test]
 fn a_trigger_that_changes_updated_rows_once_they_are_stored_is_noticed() {
     let scene = scene();
     scene.database.sql(

@@ -38,6 +38,7 @@ mod policies;
 mod pooled;
 mod privileges;
 mod protocol;
+mod refusals;
 mod rejects;
 mod resources;
 mod runs;

@@ -1,5 +1,8 @@
 -- A reason shows the value that it is about, by which no two would be alike.
-select regexp_replace(regexp_replace(reason, '"(\\.|[^"\\])*"…?', '"…"', 'g'), '^-?[0-9][0-9.eE+-]*…?(?= )', '…') as reason,
+-- But where a constraint is broken, the server's words quote its name, and values follow.
+select case when sqlstate ~ '^(23|44)' then split_part(reason, ': ', 1)
+            else regexp_replace(regexp_replace(reason, '"(\\.|[^"\\])*"…?', '"…"', 'g'), '^-?[0-9][0-9.eE+-]*…?(?= )', '…')
+       end as reason,
        column_name,
        count(*) as rows
   from pgbackfill.rejects
