@@ -326,8 +326,10 @@ impl Records {
             }
             (at, state) = (next, after);
         }
-        self.error(ErrorKind::Data, "the quote that opens here is never closed", opened)
-            .with_hint("`--stray-quotes keep` takes quotes within fields as text; `--quote none` takes all quotes so")
+        self.error(ErrorKind::Data, "the quote that opens here is never closed", opened).with_hint(
+            "`--stray-quotes keep` takes quotes within fields as text; `--quote none` takes all quotes so; no \
+                 --max-rejects sets it aside, for what it takes with it cannot be told",
+        )
     }
 }
 

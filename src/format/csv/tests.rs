@@ -1,6 +1,7 @@
 //! Laws of the whole path, header to rows: it agrees with a byte-at-a-time reading of the server's rules and with the
 //! `csv` crate, however the object is cut into chunks.
 
+mod passing;
 mod plain;
 
 use std::ops::Range;
