@@ -70,7 +70,7 @@ pub async fn inspect(input: impl Into<Input>, options: &Options) -> Result<Inspe
     let (kind, time_column) = (KeyKind::TimestampTz, options.time_column.as_deref());
     let layouts =
         columns.iter().map(|columns| Layout::bare(columns, time_column, &options.zone)).collect::<Result<_>>()?;
-    let supply = Arc::new(supply.with_layouts(layouts));
+    let supply = Arc::new(supply.with_layouts(layouts).with_memory(options.limits.memory_bytes));
     let threads = options.limits.threads.unwrap_or_else(super::prepare::cores);
     let (pool, memory) = (CpuPool::try_new(threads)?, ByteLimit::new(options.limits.memory_bytes));
     let time = time_column.map(|_| (kind, options.zone.clone()));

@@ -146,7 +146,7 @@ pub(crate) async fn plan(
     let fed = Fed { hashed: route.hashed_columns(), unhashed: route.unhashed_columns(), updated };
     let lacking = lacking(&session, &table, options, fed, purpose).await?;
     let time_position = layouts.first().and_then(|layout| layout.time);
-    let supply = Arc::new(supply.with_layouts(layouts));
+    let supply = Arc::new(supply.with_layouts(layouts).with_memory(options.limits.memory_bytes));
     let threads = options.limits.threads.unwrap_or_else(cores);
     let (pool, memory) = (CpuPool::try_new(threads)?, ByteLimit::new(options.limits.memory_bytes));
     observer.observe(&preparing("profiling the source"));

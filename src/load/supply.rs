@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::format::csv::{self, CsvDecoder, Delimiter, Dialect};
 use crate::format::parquet::{self, Footer, Metadata, ParquetDecoder};
 use crate::format::{Decode, Step};
-use crate::model::{Format, Object, Origin, Piece, RawRecord};
+use crate::model::{Extent, Format, Object, Origin, Piece, RawRecord};
 use crate::options::{CsvOptions, EmptyFields};
 use crate::schema::ObjectColumns;
 use crate::source::{self, Objects, Part, Source};
@@ -50,6 +50,8 @@ pub(crate) struct Supply {
     reader: Reader,
     details: Vec<Detail>,
     layouts: Vec<Layout>,
+    /// Memory that a decoder may take for a piece.
+    memory_bytes: u64,
 }
 
 /// What opening an object told.
@@ -123,7 +125,10 @@ impl Listing {
             Reader::Files(reader) => open_files(reader, &self.objects, options).await?,
             Reader::Custom(custom, _) => open_custom(custom.as_ref(), &self.objects),
         };
-        Ok((Supply { objects: self.objects, reader: self.reader, details, layouts: Vec::new() }, columns))
+        Ok((
+            Supply { objects: self.objects, reader: self.reader, details, layouts: Vec::new(), memory_bytes: 0 },
+            columns,
+        ))
     }
 }
 
@@ -303,6 +308,12 @@ impl Sharing {
 const TEXTS_COMPARED: usize = 4;
 
 impl Supply {
+    /// Sets how much memory a piece may take while it is decoded.
+    pub(crate) fn with_memory(mut self, bytes: u64) -> Self {
+        self.memory_bytes = bytes;
+        self
+    }
+
     /// Takes the layouts, mapped, one for each of the columns that opening gave.
     pub(crate) fn with_layouts(mut self, layouts: Vec<Layout>) -> Self {
         self.layouts = layouts;
@@ -396,7 +407,7 @@ impl Supply {
             }
             (DetailKind::Parquet(metadata), _) => {
                 let projection = layout.parquet_projection(&object.path_columns);
-                Ok(Box::new(ParquetDecoder::try_new(object, metadata, piece.extent, &projection, ROWS_PER_BATCH)?))
+                self.parquet_decoder(object, metadata, piece.extent, &projection)
             }
             (DetailKind::Custom, Reader::Custom(custom, numbers)) => {
                 let part = part(object, numbers[place(piece.object)]);
@@ -415,7 +426,7 @@ impl Supply {
         match (self.detail(place(piece.object)), &self.reader) {
             (DetailKind::Parquet(metadata), _) => {
                 let projection = parquet::Projection::of_columns(time);
-                Ok(Box::new(ParquetDecoder::try_new(object, metadata, piece.extent, &projection, ROWS_PER_BATCH)?))
+                self.parquet_decoder(object, metadata, piece.extent, &projection)
             }
             (DetailKind::Custom, Reader::Custom(custom, numbers)) => {
                 let part = part(object, numbers[place(piece.object)]);
@@ -423,6 +434,17 @@ impl Supply {
             }
             _ => Err(Error::new(ErrorKind::Internal, "delimited text is profiled as text")),
         }
+    }
+
+    fn parquet_decoder(
+        &self,
+        object: &Object,
+        metadata: &Metadata,
+        extent: Extent,
+        projection: &parquet::Projection,
+    ) -> Result<Box<dyn Decode>> {
+        let decoder = ParquetDecoder::try_new(object, metadata, extent, projection, ROWS_PER_BATCH)?;
+        Ok(Box::new(decoder.with_bytes_max(self.memory_bytes)))
     }
 
     /// Fetches byte ranges of an object.

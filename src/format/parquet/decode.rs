@@ -9,14 +9,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
-use parquet::DecodeResult;
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
-use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
-use parquet::errors::ParquetError;
 
 use super::Metadata;
-use super::guard::guarded;
-use super::int96::NanosCheck;
+use super::group::{BYTES_MAX, BYTES_MIN, Bounds, Decoded, Fetched, Group};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Decode, Step};
 use crate::model::{Extent, Object, Origin, RowFault, Rows};
@@ -63,45 +58,18 @@ pub struct ParquetDecoder {
     object: Arc<str>,
     metadata: Metadata,
     layout: Layout,
-    rows_per_batch: usize,
+    bounds: Bounds,
     /// The row groups that are not begun.
     waiting: Range<usize>,
     current: Option<Current>,
 }
 
-/// The row group that is being decoded.
+/// The row group that is under way.
 #[derive(Debug)]
-struct Current {
-    index: usize,
-    decoder: ParquetPushDecoder,
-    check: Option<NanosCheck>,
-    rows: u64,
-}
-
-impl Current {
-    fn push(&mut self, ranges: Vec<Range<u64>>, data: Vec<Bytes>) -> Result<(), ParquetError> {
-        if let Some(check) = &mut self.check {
-            check.push(ranges.clone(), data.clone())?;
-        }
-        self.decoder.push_ranges(ranges, data)
-    }
-}
-
-/// How a decoded batch becomes one of the wanted columns.
-#[derive(Debug)]
-struct Layout {
-    schema: SchemaRef,
-    /// Positions among the object's columns of those that are read, in the wanted order.
-    positions: Vec<usize>,
-    columns: Vec<Place>,
-}
-
-/// Where a wanted column comes from.
-#[derive(Debug)]
-enum Place {
-    /// A position in the decoded batch, which keeps the object's order.
-    Decoded(usize),
-    Constant(Option<String>),
+enum Current {
+    /// Its bytes have been asked for, and are there or not.
+    Wanted(usize, Option<Fetched>),
+    Decoding(Box<Group>),
 }
 
 impl ParquetDecoder {
@@ -122,106 +90,114 @@ impl ParquetDecoder {
             object: object.uri.as_str().into(),
             metadata: metadata.clone(),
             layout: Layout::try_new(metadata, projection).map_err(at_object)?,
-            rows_per_batch: rows_per_batch.max(1),
+            bounds: Bounds { rows_per_batch: rows_per_batch.max(1), bytes: BYTES_MAX },
             waiting: row_groups(extent, metadata).map_err(at_object)?,
             current: None,
         })
     }
 
-    /// Begins the next row group, if there is one.
-    fn begin_next(&mut self) -> Result<Option<Current>> {
-        let Some(index) = self.waiting.next() else { return Ok(None) };
-        let positions = &self.layout.positions;
-        let decoder = self.decoder(self.metadata.reader(), index, positions)?;
-        let check = match self.metadata.int96(positions) {
-            Some((reader, int96)) => Some(NanosCheck::new(self.decoder(reader, index, &int96)?)),
-            None => None,
-        };
-        Ok(Some(Current { index, decoder, check, rows: 0 }))
+    /// Sets how many bytes the pages of a row group may take in memory at once, as they are decoded; 256 MiB unless told
+    /// otherwise, and never less than 64 MiB, for that is what a sound file may need.
+    #[must_use]
+    pub fn with_bytes_max(mut self, bytes: u64) -> Self {
+        self.bounds.bytes = bytes.max(BYTES_MIN);
+        self
     }
 
-    fn decoder(&self, reader: &ArrowReaderMetadata, index: usize, positions: &[usize]) -> Result<ParquetPushDecoder> {
-        let builder = ParquetPushDecoderBuilder::new_with_metadata(reader.clone())
-            .with_row_groups(vec![index])
-            .with_projection(self.metadata.mask(positions))
-            .with_batch_size(self.rows_per_batch);
-        guarded(|| builder.build()).map_err(|error| self.undecodable(index, error))
+    /// The next row group with rows, if there is one.
+    fn begin_next(&mut self) -> Result<Option<Current>> {
+        let Some(index) = self.waiting.find(|index| self.metadata.rows_of(*index) > 0) else { return Ok(None) };
+        if self.layout.positions.is_empty() {
+            return self.decode(index, Fetched::default()).map(Some);
+        }
+        Ok(Some(Current::Wanted(index, None)))
+    }
+
+    /// Begins to decode a row group whose bytes are there.
+    fn decode(&self, index: usize, fetched: Fetched) -> Result<Current> {
+        let group = Group::try_new(&self.metadata, index, &self.layout.positions, fetched, self.bounds);
+        group.map(|group| Current::Decoding(Box::new(group))).map_err(|error| error.at_object(&*self.object))
     }
 
     /// The batch as rows of the piece.
-    fn rows(&self, current: &mut Current, batch: &RecordBatch) -> Result<Rows> {
-        let first_record = self.metadata.first_record(current.index) + current.rows;
-        let cut = match &mut current.check {
-            Some(check) => check.check(batch).map_err(|error| match error.kind() {
-                ErrorKind::Source => self.undecodable(current.index, error),
-                _ => error.at_object(&*self.object),
-            })?,
-            None => Vec::new(),
-        };
-        current.rows += batch.num_rows() as u64; // usize has at most 64 bits
-        if current.rows > self.metadata.rows_of(current.index) {
-            return Err(self.miscounted(current));
-        }
-        let batch = self.layout.apply(batch).map_err(|error| self.undecodable(current.index, error))?;
-        let mut faults: Vec<RowFault> = cut
+    fn rows(&self, group: &Group, decoded: Decoded) -> Result<Rows> {
+        let batch = self.layout.apply(&decoded.batch).map_err(|error| group.undecodable(error))?;
+        let mut faults: Vec<RowFault> = decoded
+            .cut
             .into_iter()
             .filter_map(|(name, row)| Some(nanoseconds_lost(batch.schema().index_of(&name).ok()?, row)))
             .collect();
         faults.sort_by_key(|fault| fault.row);
         faults.dedup_by_key(|fault| fault.row);
-        Ok(Rows { batch, origin: Origin::of_records(Arc::clone(&self.object), first_record), faults })
+        let origin = Origin::of_records(Arc::clone(&self.object), decoded.first_record);
+        Ok(Rows { batch, origin, faults })
     }
 
-    fn check_count(&self, current: &Current) -> Result<()> {
-        if current.rows == self.metadata.rows_of(current.index) { Ok(()) } else { Err(self.miscounted(current)) }
-    }
-
-    fn miscounted(&self, current: &Current) -> Error {
-        let said = self.metadata.rows_of(current.index);
-        let message = format!("row group {} is corrupt: it holds other than the {said} rows it says", current.index);
-        Error::new(ErrorKind::Source, message).at_object(&*self.object)
-    }
-
-    fn undecodable(&self, index: usize, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-        Error::new(ErrorKind::Source, format!("row group {index} cannot be decoded"))
-            .at_object(&*self.object)
-            .with_source(error)
-    }
-}
-
-impl Decode for ParquetDecoder {
-    fn step(&mut self) -> Result<Step> {
+    fn try_step(&mut self) -> Result<Step> {
         loop {
-            let mut current = match self.current.take() {
+            let current = match self.current.take() {
                 Some(current) => current,
                 None => match self.begin_next()? {
                     Some(current) => current,
                     None => return Ok(Step::Done),
                 },
             };
-            let decoded = guarded(|| current.decoder.try_decode());
-            let step = match decoded.map_err(|error| self.undecodable(current.index, error))? {
-                DecodeResult::NeedsData(ranges) => Step::Need(ranges),
-                DecodeResult::Data(batch) => Step::Rows(self.rows(&mut current, &batch)?),
-                DecodeResult::Finished => {
-                    self.check_count(&current)?;
+            let mut group = match current {
+                Current::Wanted(index, None) => {
+                    let ranges = self.metadata.ranges(index, &self.layout.positions);
+                    self.current = Some(Current::Wanted(index, None));
+                    return Ok(Step::Need(ranges));
+                }
+                Current::Wanted(index, Some(fetched)) => {
+                    self.current = Some(self.decode(index, fetched)?);
                     continue;
                 }
+                Current::Decoding(group) => group,
             };
-            self.current = Some(current);
-            return Ok(step);
+            let Some(decoded) = group.next(&self.metadata)? else { continue };
+            let rows = self.rows(&group, decoded)?;
+            self.current = Some(Current::Decoding(group));
+            return Ok(Step::Rows(rows));
         }
+    }
+}
+
+impl Decode for ParquetDecoder {
+    fn step(&mut self) -> Result<Step> {
+        self.try_step().map_err(|error| error.at_object(&*self.object))
     }
 
     fn supply(&mut self, ranges: Vec<Range<u64>>, data: Vec<Bytes>) -> Result<()> {
-        let pushed = match &mut self.current {
-            Some(current) => current.push(ranges, data),
-            None => Err(ParquetError::General("no row group is being decoded".to_owned())),
-        };
-        pushed.map_err(|error| {
-            Error::new(ErrorKind::Internal, "wrong bytes were supplied").at_object(&*self.object).with_source(error)
-        })
+        let fits = |range: &Range<u64>, bytes: &Bytes| range.end - range.start == bytes.len() as u64; // as below
+        match &mut self.current {
+            Some(Current::Wanted(index, fetched @ None))
+                if ranges == self.metadata.ranges(*index, &self.layout.positions)
+                    && ranges.len() == data.len()
+                    && ranges.iter().zip(&data).all(|(range, bytes)| fits(range, bytes)) =>
+            {
+                *fetched = Some(Fetched { ranges, data });
+                Ok(())
+            }
+            _ => Err(Error::new(ErrorKind::Internal, "wrong bytes were supplied").at_object(&*self.object)),
+        }
     }
+}
+
+/// How a decoded batch becomes one of the wanted columns.
+#[derive(Debug)]
+struct Layout {
+    schema: SchemaRef,
+    /// Positions among the object's columns of those that are read, in the wanted order.
+    positions: Vec<usize>,
+    columns: Vec<Place>,
+}
+
+/// Where a wanted column comes from.
+#[derive(Debug)]
+enum Place {
+    /// A position in the decoded batch, which keeps the object's order.
+    Decoded(usize),
+    Constant(Option<String>),
 }
 
 impl Layout {

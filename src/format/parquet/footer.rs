@@ -7,8 +7,8 @@ use parquet::DecodeResult;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataPushDecoder};
 
-use super::Metadata;
 use super::guard::guarded;
+use super::{Metadata, nesting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Object;
 
@@ -16,7 +16,7 @@ use crate::model::Object;
 const TAIL_BYTES: u64 = 64 << 10;
 
 /// The most bytes of metadata that are read, unless told otherwise. Metadata grows some ten times when it is decoded.
-const METADATA_BYTES_MAX: u64 = 256 << 20;
+const METADATA_BYTES_MAX: u64 = 64 << 20;
 
 /// The length of the metadata and the magic, at the very end.
 const TRAILER_BYTES: u64 = 8;
@@ -36,7 +36,17 @@ pub struct Footer {
     object: Object,
     decoder: ParquetMetaDataPushDecoder,
     metadata_bytes_max: u64,
-    tail_seen: bool,
+    progress: Progress,
+}
+
+/// How much of the object has been seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Progress {
+    Nothing,
+    /// The end, which says that the metadata stands here.
+    Tail(Range<u64>),
+    /// The metadata, whose schema is one that can be followed.
+    Metadata,
 }
 
 impl Footer {
@@ -50,10 +60,15 @@ impl Footer {
             .map_err(|error| corrupt(error).at_object(&object.uri))?
             // Pages are not told apart here, so their index would be read for nothing.
             .with_page_index_policy(PageIndexPolicy::Skip);
-        Ok(Self { object: object.clone(), decoder, metadata_bytes_max: METADATA_BYTES_MAX, tail_seen: false })
+        Ok(Self {
+            object: object.clone(),
+            decoder,
+            metadata_bytes_max: METADATA_BYTES_MAX,
+            progress: Progress::Nothing,
+        })
     }
 
-    /// Refuses metadata of more than `bytes` bytes; 256 MiB unless told otherwise.
+    /// Refuses metadata of more than `bytes` bytes; 64 MiB unless told otherwise.
     #[must_use]
     pub fn with_metadata_bytes_max(mut self, bytes: u64) -> Self {
         self.metadata_bytes_max = bytes;
@@ -71,9 +86,13 @@ impl Footer {
     }
 
     fn try_step(&mut self) -> Result<FooterStep> {
-        if !self.tail_seen {
-            let tail = self.object.bytes.saturating_sub(TAIL_BYTES)..self.object.bytes;
-            return Ok(FooterStep::Need(vec![tail]));
+        match &self.progress {
+            Progress::Nothing => {
+                let tail = self.object.bytes.saturating_sub(TAIL_BYTES)..self.object.bytes;
+                return Ok(FooterStep::Need(vec![tail]));
+            }
+            Progress::Tail(metadata) => return Ok(FooterStep::Need(vec![metadata.clone()])),
+            Progress::Metadata => {}
         }
         match guarded(|| self.decoder.try_decode()).map_err(corrupt)? {
             DecodeResult::NeedsData(ranges) => Ok(FooterStep::Need(ranges)),
@@ -88,19 +107,29 @@ impl Footer {
     ///
     /// If the bytes are not what was asked for, or say that the metadata cannot be read.
     pub fn supply(&mut self, ranges: Vec<Range<u64>>, data: Vec<Bytes>) -> Result<()> {
-        if !self.tail_seen {
-            let tail = data.last().map_or(&[][..], Bytes::as_ref);
-            self.check_trailer(tail).map_err(|error| error.at_object(&self.object.uri))?;
-            self.tail_seen = true;
-        }
+        self.look(&ranges, &data).map_err(|error| error.at_object(&self.object.uri))?;
         self.decoder
             .push_ranges(ranges, data)
             .map_err(|error| Error::new(ErrorKind::Internal, "wrong bytes were supplied").with_source(error))
             .map_err(|error| error.at_object(&self.object.uri))
     }
 
-    /// Judges the last eight bytes, for errors that say more than the decoder's.
-    fn check_trailer(&self, tail: &[u8]) -> Result<()> {
+    /// Judges what has come, before the decoder believes it.
+    fn look(&mut self, ranges: &[Range<u64>], data: &[Bytes]) -> Result<()> {
+        if self.progress == Progress::Nothing {
+            self.progress = Progress::Tail(self.check_trailer(data.last().map_or(&[][..], Bytes::as_ref))?);
+        }
+        let Progress::Tail(metadata) = &self.progress else { return Ok(()) };
+        let holds = |range: &Range<u64>| range.start <= metadata.start && metadata.end <= range.end;
+        let Some((range, bytes)) = ranges.iter().zip(data).find(|(range, _)| holds(range)) else { return Ok(()) };
+        let at = |offset: u64| usize::try_from(offset - range.start).unwrap_or(usize::MAX);
+        nesting::check(bytes.get(at(metadata.start)..at(metadata.end)).unwrap_or_default())?;
+        self.progress = Progress::Metadata;
+        Ok(())
+    }
+
+    /// Judges the last eight bytes, for errors that say more than the decoder's; gives where the metadata stands.
+    fn check_trailer(&self, tail: &[u8]) -> Result<Range<u64>> {
         let Some((length, magic)) = tail.last_chunk::<8>().and_then(|trailer| trailer.split_first_chunk::<4>()) else {
             return Err(Error::new(ErrorKind::Source, "is too small to be a Parquet file"));
         };
@@ -122,7 +151,8 @@ impl Footer {
             let message = format!("has {length} bytes of metadata, and at most {} are read", self.metadata_bytes_max);
             return Err(Error::new(ErrorKind::Limit, message).with_hint("write fewer, larger row groups"));
         }
-        Ok(())
+        let end = self.object.bytes - TRAILER_BYTES;
+        Ok(end - length..end)
     }
 }
 

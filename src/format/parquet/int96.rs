@@ -5,15 +5,11 @@
 //! both ways from the same bytes: the difference of the two, also where the nanoseconds wrapped, is what was cut off.
 //! Only old files pay for it: INT96 is deprecated.
 
-use std::ops::Range;
-
 use arrow_array::cast::AsArray;
 use arrow_array::types::{TimestampMicrosecondType, TimestampNanosecondType};
 use arrow_array::{Array, RecordBatch};
-use bytes::Bytes;
 use parquet::DecodeResult;
 use parquet::arrow::push_decoder::ParquetPushDecoder;
-use parquet::errors::ParquetError;
 
 use super::guard::guarded;
 use crate::error::{Error, ErrorKind, Result};
@@ -23,14 +19,9 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) struct NanosCheck(ParquetPushDecoder);
 
 impl NanosCheck {
-    /// `decoder` reads the same rows in batches of the same size.
+    /// `decoder` has the bytes, and reads the same rows in batches of the same size.
     pub(super) fn new(decoder: ParquetPushDecoder) -> Self {
         Self(decoder)
-    }
-
-    /// Takes the bytes that the other decoder is given; its own are among them.
-    pub(super) fn push(&mut self, ranges: Vec<Range<u64>>, data: Vec<Bytes>) -> Result<(), ParquetError> {
-        self.0.push_ranges(ranges, data)
     }
 
     /// Checks the next batch: columns, by name, and rows whose microseconds are not all there is.

@@ -166,6 +166,19 @@ impl Metadata {
         Ok(position)
     }
 
+    /// The columns that hold the values of those at `positions`, nested ones told apart, in the object's order.
+    pub(super) fn leaves(&self, positions: &[usize]) -> Vec<usize> {
+        let mask = self.mask(positions);
+        (0..self.reader.parquet_schema().num_columns()).filter(|leaf| mask.leaf_included(*leaf)).collect()
+    }
+
+    /// Where the bytes of each of them are in row group `index`.
+    pub(super) fn ranges(&self, index: usize, positions: &[usize]) -> Vec<Range<u64>> {
+        let columns = self.parquet().row_group(index).columns();
+        let range = |leaf| byte_range(&columns[leaf]).expect("ranges were checked when the metadata was read");
+        self.leaves(positions).into_iter().map(range).collect()
+    }
+
     /// The mask that selects whole top-level columns.
     pub(super) fn mask(&self, positions: &[usize]) -> ProjectionMask {
         ProjectionMask::roots(self.reader.parquet_schema(), positions.iter().copied())
@@ -187,9 +200,13 @@ fn check_row_groups(row_groups: &[RowGroupMetaData], object_bytes: u64) -> Resul
             if chunk.file_path().is_some() {
                 return Err(problem("is kept in another file").with_hint("load the files that hold the data"));
             }
-            if byte_range(chunk).is_none_or(|range| range.end > object_bytes) {
-                let column = chunk.column_path().string();
+            let column = chunk.column_path().string();
+            let range = byte_range(chunk).filter(|range| range.end <= object_bytes);
+            let Some(range) = range else {
                 return Err(problem(&format!("has bytes of column '{column}' outside of the object")));
+            };
+            if range.is_empty() && rows > 0 {
+                return Err(problem(&format!("has no bytes of column '{column}'")));
             }
         }
     }

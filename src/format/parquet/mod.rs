@@ -6,10 +6,14 @@
 
 mod decode;
 mod footer;
+mod group;
 mod guard;
 mod int96;
 mod metadata;
+mod nesting;
+mod pages;
 mod statistics;
+mod thrift;
 mod write;
 
 pub use decode::{Feed, ParquetDecoder, Projection};
