@@ -45,7 +45,10 @@ fn pairs() -> StructArray {
     struct_of(vec![("b", Arc::new(words)), ("a", Arc::new(numbers))], vec![true, true, true, false])
 }
 
-fn map_of(rows: &[Option<&[(&str, Option<&str>)]>]) -> MapArray {
+/// A key and its value.
+type Entry<'a> = (&'a str, Option<&'a str>);
+
+fn map_of(rows: &[Option<&[Entry]>]) -> MapArray {
     let mut map = MapBuilder::new(None, StringBuilder::new(), StringBuilder::new());
     for row in rows {
         for (key, value) in row.unwrap_or_default() {
