@@ -173,6 +173,8 @@ pub struct MappingRules {
 /// How delimited text is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CsvOptions {
+    /// The name of the encoding that the text is in, such as `utf-8`, `windows-1252` or `utf-16`. Never guessed.
+    pub encoding: String,
     /// What stands between fields: 1 to 8 bytes of text, without quote or line end.
     pub delimiter: String,
     /// The byte around fields that hold delimiters or line ends; `None` where no field is quoted.
@@ -314,6 +316,7 @@ impl std::fmt::Display for Bound {
 impl Default for CsvOptions {
     fn default() -> Self {
         Self {
+            encoding: "utf-8".to_owned(),
             delimiter: ",".to_owned(),
             quote: Some(b'"'),
             escape: None,

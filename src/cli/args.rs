@@ -234,6 +234,9 @@ pub(crate) struct SourceOptions {
     /// Lines to skip before the header
     #[arg(long, value_name = "N", default_value_t = 0, env = "PGBACKFILL_SKIP_LINES")]
     pub(crate) skip_lines: u64,
+    /// The encoding of CSV: utf-8, utf-16, windows-1252, latin1, iso-8859-15, koi8-r, shift_jis and others
+    #[arg(long, value_name = "NAME", default_value = "utf-8", env = "PGBACKFILL_ENCODING")]
+    pub(crate) encoding: String,
     /// An unquoted text that stands for null, beside the empty one; repeatable
     #[arg(long, value_name = "TEXT", env = "PGBACKFILL_NULL")]
     pub(crate) null: Vec<String>,

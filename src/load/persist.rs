@@ -10,6 +10,7 @@ use super::backoff::Backoff;
 use super::worker::chain;
 use super::{Backfill, Stop};
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::csv::Encoding;
 use crate::model::{Event, Observer};
 
 /// Takes a step, again and again within the time for retries. `step` is to be one transaction, or one after reads.
@@ -36,6 +37,11 @@ pub(super) async fn persist<T, F: Future<Output = Result<T>>>(
 /// The option that allows rejects.
 const ALLOW: &str = "--max-rejects";
 
+/// Whether bytes of the source are no text in its encoding.
+fn is_undecoded(error: &Error) -> bool {
+    error.place().sqlstate.as_deref() == Some("22021") && error.reason().starts_with("invalid byte sequence for")
+}
+
 /// What passes, or passed while the run had no more time for it, leaves a job that the same command resumes.
 pub(super) fn with_next_step(error: Error) -> Error {
     match (error.kind(), error.hint()) {
@@ -44,6 +50,7 @@ pub(super) fn with_next_step(error: Error) -> Error {
         }
         // Past a limit of rejects the error says so itself.
         (ErrorKind::Data, hint) if error.place().record.is_some() && !hint.unwrap_or_default().contains(ALLOW) => {
+            let hint = hint.or_else(|| is_undecoded(&error).then_some(Encoding::HINT));
             let hint = hint.map_or_else(String::new, |hint| format!("{hint}; or "));
             error.with_hint(format!(
                 "{hint}`pgbackfill load … {ALLOW} 100` would set such rows aside; `pgbackfill rejects` prints them"

@@ -5,6 +5,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use super::supply::Input;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::csv::Encoding;
 use crate::model::{KeyKind, Object, Piece, Ragged, RepeatedHeader, StrayQuotes};
 use crate::options::{Commit, EmptyFields, Existing, OnConflict, Options, WindowSize};
 use crate::plan::Grid;
@@ -42,6 +43,7 @@ pub(crate) fn of(options: &Options, input: &Input, table: &TableName) -> Value {
         "max-rejects": options.max_rejects.to_string(),
         "map": options.mapping.renames,
         "ignore": options.mapping.ignored,
+        "encoding": Encoding::named(&csv.encoding).ok().filter(|known| *known != Encoding::default()).map(|known| known.name()),
         "null": csv.null_marks,
         "empty-as-null": (csv.empty_fields == EmptyFields::Null).then_some(true),
         "empty-as-text": (csv.empty_fields == EmptyFields::Text).then_some(true),

@@ -14,7 +14,7 @@ use super::layout::{Layout, Route};
 use super::rejects;
 use crate::encode::{CopyFormat, Encoder};
 use crate::error::{Error, ErrorKind, Result};
-use crate::format::csv::{self, CsvDecoder, Delimiter, Dialect};
+use crate::format::csv::{self, CsvDecoder, Delimiter, Dialect, Encoding};
 use crate::format::parquet::{self, Footer, Metadata, ParquetDecoder};
 use crate::format::{Decode, Step};
 use crate::model::{Extent, Format, Object, Origin, Piece, RawRecord};
@@ -180,12 +180,20 @@ async fn open_file(
 }
 
 fn dialect(options: &CsvOptions) -> Result<Dialect> {
-    let mut null_marks: Vec<Vec<u8>> = options.null_marks.iter().map(|mark| mark.clone().into_bytes()).collect();
+    let encoding = Encoding::named(&options.encoding)?;
+    // A mark that the encoding has no bytes for stands in no field.
+    let mut null_marks: Vec<Vec<u8>> = options.null_marks.iter().filter_map(|mark| encoding.encode(mark)).collect();
     if options.empty_fields != EmptyFields::Text {
         null_marks.push(Vec::new());
     }
+    let delimiter = encoding.encode(&options.delimiter).ok_or_else(|| {
+        let message =
+            format!("there is no '{}' in {}, so it cannot be the delimiter", options.delimiter, encoding.name());
+        Error::new(ErrorKind::Settings, message)
+    })?;
     let dialect = Dialect {
-        delimiter: Delimiter::try_new(options.delimiter.as_bytes())?,
+        delimiter: Delimiter::try_new(&delimiter)?,
+        encoding,
         quote: options.quote,
         escape: options.escape,
         comment: options.comment,
@@ -234,12 +242,13 @@ async fn read_end(reader: &Objects, object: &Object, header: &csv::Header) -> Re
     let mut bytes = if dialect.footer_lines == 0 { 0 } else { HEAD_BYTES };
     loop {
         let start = object.bytes.saturating_sub(bytes).max(body);
+        let start = start - (start - body) % 2; // a unit of UTF-16 has two bytes
         let tail = match start < object.bytes {
             true => one(reader.read(object, std::slice::from_ref(&(start..object.bytes))).await?)?,
             false => Bytes::new(),
         };
         if let Some((at, lines)) = csv::footer(&tail, start == body, dialect) {
-            return Ok((start + at as u64, lines)); // usize has at most 64 bits
+            return Ok((start + at, lines));
         }
         if bytes > dialect.record_bytes_max {
             let lines = dialect.footer_lines;
@@ -373,8 +382,9 @@ impl Supply {
         let sources = layout.sources();
         let names: Vec<&str> = match self.detail(place(object)) {
             DetailKind::Csv { body, .. } if body.start == 0 => return Ok(header),
-            DetailKind::Csv { body, .. } if body.start <= HEADER_BYTES => {
-                return Ok(self.fetch_one(object, 0..body.start).await?.to_vec());
+            DetailKind::Csv { dialect, body, .. } if body.start <= HEADER_BYTES => {
+                let head = self.fetch_one(object, 0..body.start).await?;
+                return Ok(dialect.encoding.as_read(&head).into_owned());
             }
             DetailKind::Csv { names, .. } => names.iter().map(String::as_str).collect(),
             _ => sources.iter().map(String::as_str).collect(),

@@ -21,6 +21,6 @@ pub use mending::{Mended, Ragged, RepeatedHeader, StrayQuotes};
 pub use object::{FileIdentity, Format, Object};
 pub use piece::{Extent, Piece, SourceRows};
 pub use reject::{RawRecord, Reject, RejectCount};
-pub use rows::{Origin, RowFault, Rows};
+pub use rows::{Origin, OriginText, RowFault, Rows};
 pub use window::Window;
 pub use zone::Zone;

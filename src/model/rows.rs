@@ -43,8 +43,19 @@ pub struct Origin {
     pub bytes: Option<Vec<u64>>,
     /// Where records were passed over: a row, and the record number that is its own, in the order of rows.
     pub gaps: Vec<(usize, u64)>,
-    /// The bytes that the rows were read from, with their offset in the object, where each row is a stretch of them.
-    pub text: Option<(u64, Bytes)>,
+    /// The bytes that the rows were read from, where each row is a stretch of them.
+    pub text: Option<OriginText>,
+}
+
+/// Bytes that rows were read from.
+#[derive(Debug, Clone)]
+pub struct OriginText {
+    /// The bytes: a stretch of the object, or that in UTF-8.
+    pub bytes: Bytes,
+    /// Offset in the object of the first.
+    pub start: u64,
+    /// Where each row starts in the bytes, if they are not those of the object.
+    pub starts: Option<Vec<u64>>,
 }
 
 impl Origin {
@@ -71,9 +82,13 @@ impl Origin {
     /// The bytes from the start of row `row` on, to the end of what was read with it.
     #[must_use]
     pub fn text_from(&self, row: usize) -> Option<Bytes> {
-        let (start, text) = self.text.as_ref()?;
-        let at = usize::try_from(self.byte(row)?.checked_sub(*start)?).ok()?;
-        (at <= text.len()).then(|| text.slice(at..))
+        let text = self.text.as_ref()?;
+        let at = match &text.starts {
+            Some(starts) => *starts.get(row)?,
+            None => self.byte(row)?.checked_sub(text.start)?,
+        };
+        let at = usize::try_from(at).ok().filter(|at| *at <= text.bytes.len())?;
+        Some(text.bytes.slice(at..))
     }
 }
 
@@ -94,7 +109,8 @@ mod tests {
         let mut origin = Origin::of_records("a".into(), 1);
         assert_eq!(origin.text_from(0), None);
         origin.bytes = Some(vec![10, 14]);
-        origin.text = Some((10, Bytes::from_static(b"1,2\n3,4\n")));
+        let bytes = Bytes::from_static(b"1,2\n3,4\n");
+        origin.text = Some(OriginText { bytes, start: 10, starts: None });
         assert_eq!(origin.text_from(1).as_deref(), Some(&b"3,4\n"[..]));
     }
 }

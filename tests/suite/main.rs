@@ -18,6 +18,7 @@ mod conflicts;
 mod custom;
 mod dialects;
 mod durability;
+mod encodings;
 mod existing;
 mod existing_matrix;
 mod failpoints;

@@ -92,6 +92,7 @@ impl SourceOptions {
 
     fn csv(&self) -> CsvOptions {
         CsvOptions {
+            encoding: self.encoding.clone(),
             delimiter: self.delimiter.clone(),
             quote: self.quote.0,
             escape: self.escape,

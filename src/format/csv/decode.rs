@@ -9,13 +9,15 @@ use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray};
 use bytes::Bytes;
 
 use super::dialect::{Dialect, NullMarks, Symbols};
+use super::encoding::Encoding;
 use super::offset;
 use super::projection::{Feed, Projection};
 use super::record::{Field, Group, Records, Site};
 use super::text::TextColumn;
+use super::utf16::Locator;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Decode, Step};
-use crate::model::{Extent, Object, Origin, RowFault, Rows};
+use crate::model::{Extent, Object, Origin, OriginText, RowFault, Rows};
 
 /// Rows of a batch, unless set otherwise: enough to pay for a batch, few enough for its columns to stay in cache.
 const ROWS_PER_BATCH: usize = 8192;
@@ -32,6 +34,7 @@ pub struct CsvDecoder {
     first_record: u64,
     dialect: Arc<Dialect>,
     projection: Arc<Projection>,
+    locator: Locator,
     symbols: Symbols,
     nulls: NullMarks,
     rows_per_batch: usize,
@@ -46,7 +49,7 @@ pub struct CsvDecoder {
 enum Progress {
     /// The bytes are not there yet.
     Waiting,
-    /// Records are read.
+    /// Records are read, from the text of the piece.
     Reading(Bytes, Box<Records>),
     /// The piece is at its end, or failed.
     Over,
@@ -63,8 +66,11 @@ impl CsvDecoder {
             let message = "a piece of delimited text is a range of bytes";
             return Err(Error::new(ErrorKind::Internal, message).at_object(&object.uri));
         };
+        let utf16 = dialect.encoding.utf16();
         Ok(Self {
-            site: Site { object: Arc::from(object.uri.as_str()), start },
+            // Positions in transcoded text become offsets of the object by the locator.
+            site: Site { object: Arc::from(object.uri.as_str()), start: if utf16.is_some() { 0 } else { start } },
+            locator: Locator::new(start, utf16),
             range: start..end,
             first_record,
             symbols: dialect.symbols(),
@@ -97,7 +103,8 @@ impl CsvDecoder {
         let mut batch = Batch::new(self);
         let (mut rows, mut bytes) = (0, 0);
         while rows < self.rows_per_batch && bytes < BATCH_BYTES {
-            let Some(group) = records.next_group(piece, self.rows_per_batch - rows)? else { break };
+            let group = records.next_group(piece, self.rows_per_batch - rows);
+            let Some(group) = group.map_err(|error| self.relocated(error, piece))? else { break };
             batch.push(piece, &group);
             rows += group.len();
             bytes += group.bytes();
@@ -106,7 +113,13 @@ impl CsvDecoder {
         if rows == 0 {
             return Ok(None);
         }
-        let (rows, column_bytes) = batch.finish(piece)?;
+        let (mut rows, column_bytes) = batch.finish(piece)?;
+        if let Some(text) = rows.origin.text.as_mut().filter(|_| self.dialect.encoding.utf16().is_some()) {
+            text.starts.clone_from(&rows.origin.bytes);
+        }
+        for start in rows.origin.bytes.iter_mut().flatten() {
+            *start = self.locator.locate(piece, text_position(*start));
+        }
         self.column_bytes = column_bytes;
         Ok(Some(rows))
     }
@@ -136,6 +149,10 @@ impl Decode for CsvDecoder {
         match data.into_iter().next() {
             Some(piece) if fits => {
                 let columns = Some(self.projection.columns());
+                let piece = match self.dialect.encoding.utf16() {
+                    Some(utf16) => Bytes::from(utf16.to_utf8(&piece)),
+                    None => piece,
+                };
                 let records = Records::new(self.site.clone(), self.first_record, &self.dialect, columns);
                 let records = records.passing_over(self.passing_over);
                 self.progress = Progress::Reading(piece, Box::new(records));
@@ -158,7 +175,7 @@ struct Batch<'a> {
     next_record: u64,
     /// A text column for each feed that is a field.
     columns: Vec<Option<TextColumn>>,
-    /// Offset in the object of each row.
+    /// Position in the text of the piece of each row.
     starts: Vec<u64>,
 }
 
@@ -167,7 +184,10 @@ impl<'a> Batch<'a> {
         let feeds = decoder.projection.feeds().iter();
         let rows = decoder.rows_per_batch.min(ROWS_PER_BATCH);
         let columns = feeds.zip(&decoder.column_bytes).map(|(feed, bytes)| match feed {
-            Feed::Field(_) => Some(TextColumn::with_capacity(rows, bytes + bytes / 8)),
+            Feed::Field(_) => {
+                let column = TextColumn::with_capacity(rows, bytes + bytes / 8);
+                Some(column.with_legacy(decoder.dialect.encoding.legacy().cloned()))
+            }
             Feed::Constant(_) => None,
         });
         Self {
@@ -181,14 +201,13 @@ impl<'a> Batch<'a> {
     }
 
     fn push(&mut self, piece: &[u8], group: &Group<'_>) {
-        let start = self.decoder.range.start;
         match (self.starts.len(), group.first_record()) {
             (0, first) => self.first_record = first,
             (row, first) if first != self.next_record => self.gaps.push((row, first)),
             _ => {}
         }
         self.next_record = group.first_record() + offset(group.len());
-        self.starts.extend(group.starts().map(|at| start + offset(at)));
+        self.starts.extend(group.starts().map(offset));
         let decoder = self.decoder;
         let (nulls, symbols) = (&decoder.nulls, &decoder.symbols);
         for (feed, column) in decoder.projection.feeds().iter().zip(&mut self.columns) {
@@ -237,7 +256,7 @@ impl<'a> Batch<'a> {
             first_record: self.first_record,
             bytes: Some(self.starts),
             gaps: self.gaps,
-            text: Some((self.decoder.range.start, piece.clone())),
+            text: Some(OriginText { bytes: piece.clone(), start: self.decoder.range.start, starts: None }),
         };
         Ok((Rows { batch, origin, faults }, column_bytes))
     }
@@ -266,7 +285,7 @@ impl CsvDecoder {
     /// The fault of row `row`, a record that stands at offset `start`, whose field `position`, feeding column `column`, is not
     /// UTF-8.
     fn invalid_text(&self, piece: &[u8], start: u64, row: usize, position: usize, column: usize) -> RowFault {
-        let at = usize::try_from(start - self.range.start).expect("the record stands in the piece");
+        let at = text_position(start);
         let site = Site { object: Arc::clone(&self.site.object), start };
         let mut records = Records::new(site, 1, &self.dialect, Some(self.projection.columns()));
         let field = match records.next_group(&piece[at..], 1) {
@@ -275,14 +294,22 @@ impl CsvDecoder {
         };
         let byte = field.map_or(0, |field| {
             let raw = &piece[at + field.start..at + field.end];
-            field.start + std::str::from_utf8(raw).map_or_else(|error| error.valid_up_to(), |_| 0)
+            field.start + self.dialect.encoding.decode(raw).err().unwrap_or(0)
         });
         RowFault {
             row,
             column,
-            reason: "invalid byte sequence for UTF-8".to_owned(),
-            byte: Some(start + offset(byte)),
+            reason: format!("invalid byte sequence for {}", self.dialect.encoding.name()),
+            byte: Some(self.locator.clone().locate(piece, at + byte)),
             sqlstate: Some("22021"),
+        }
+    }
+
+    /// An error whose byte is a position in transcoded text, as one of the object.
+    fn relocated(&self, error: Error, piece: &[u8]) -> Error {
+        match self.dialect.encoding.utf16() {
+            Some(_) => Encoding::relocated(error, self.range.start, piece),
+            None => error,
         }
     }
 }
@@ -296,4 +323,9 @@ pub fn first_record<'a>(text: &'a [u8], dialect: &Dialect, columns: usize) -> &'
         Ok(Some(_)) => &text[records.line(text)],
         _ => text,
     }
+}
+
+/// A position in the text of a piece, which was one before.
+fn text_position(at: u64) -> usize {
+    usize::try_from(at).expect("the record stands in the piece")
 }

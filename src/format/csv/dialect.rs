@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use memchr::memmem;
 
+use super::encoding::Encoding;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Ragged, RepeatedHeader, StrayQuotes};
 
@@ -24,7 +25,9 @@ const RECORD_BYTES_LIMIT: u64 = 1 << 30;
 /// - The delimiter may have several bytes. It is looked for from left to right in what is not quoted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dialect {
-    /// What stands between two fields.
+    /// What the object's text is encoded in. [`read_header`](super::read_header) sets the order of bytes of UTF-16.
+    pub encoding: Encoding,
+    /// What stands between two fields, as it stands in the object; in UTF-8 for UTF-16, as all else here.
     pub delimiter: Delimiter,
     /// The byte around delimiters and line ends that are data; `None` where no byte has that meaning.
     pub quote: Option<u8>,
@@ -119,6 +122,7 @@ impl Default for Dialect {
     /// RFC 4180 with a header, and 64 MiB for the longest record.
     fn default() -> Self {
         Self {
+            encoding: Encoding::default(),
             delimiter: Delimiter::from(b','),
             quote: Some(b'"'),
             escape: None,
@@ -149,6 +153,7 @@ impl Dialect {
         self.validate_roles()?;
         self.validate_null_marks()?;
         self.validate_trim()?;
+        self.encoding.validate(self)?;
         if self.record_bytes_max == 0 || self.record_bytes_max > RECORD_BYTES_LIMIT {
             return Err(settings(format!("the longest record must be 1 to {RECORD_BYTES_LIMIT} bytes")));
         }

@@ -3,14 +3,26 @@
 use memchr::memrchr;
 
 use super::dialect::{Dialect, LineEnd};
+use super::offset;
+use super::utf16::bytes_of;
 
 /// Where the last [`footer_lines`](Dialect::footer_lines) lines of an object begin in `tail`, its last bytes, and how many
 /// lines there are; `None` if more bytes are needed. `whole` says that there are no records before `tail`: then the lines
-/// may be fewer. As at the start, lines are counted whatever they hold, and quotes mean nothing in them.
+/// may be fewer; a tail of UTF-16 begins at an even offset. As at the start, lines are counted whatever they hold, and quotes mean nothing in them.
 ///
 /// `dialect` is the one that [`read_header`](super::read_header) found for the object.
 #[must_use]
-pub fn footer(tail: &[u8], whole: bool, dialect: &Dialect) -> Option<(usize, u64)> {
+pub fn footer(tail: &[u8], whole: bool, dialect: &Dialect) -> Option<(u64, u64)> {
+    match dialect.encoding.utf16() {
+        Some(utf16) => {
+            let text = utf16.to_utf8(tail);
+            find(&text, whole, dialect).map(|(start, lines)| (bytes_of(&text[..start]), lines))
+        }
+        None => find(tail, whole, dialect).map(|(start, lines)| (offset(start), lines)),
+    }
+}
+
+fn find(tail: &[u8], whole: bool, dialect: &Dialect) -> Option<(usize, u64)> {
     let terminator = match dialect.line_end {
         LineEnd::Newline => b'\n',
         LineEnd::CarriageReturn => b'\r',

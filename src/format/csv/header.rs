@@ -5,9 +5,11 @@ use std::sync::Arc;
 use memchr::memchr2;
 
 use super::dialect::{Dialect, LineEnd, Symbols};
+use super::encoding::{Encoding, MARK_BYTES};
 use super::offset;
 use super::record::{Records, Site};
 use super::survey::State;
+use super::utf16::bytes_of;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::RepeatedHeader;
 
@@ -56,7 +58,22 @@ impl Header {
 /// if the header is not UTF-8 or its quotes do not close, [`ErrorKind::Limit`] if it is longer than the longest record.
 pub fn read_header(head: &[u8], whole: bool, dialect: &Dialect) -> Result<Option<Header>> {
     dialect.validate()?;
-    let mut lines = Lines { head, whole, at: 0, symbols: dialect.symbols(), line_end: None };
+    if !whole && head.len() < MARK_BYTES {
+        return Ok(None);
+    }
+    let (encoding, mark) = dialect.encoding.resolve(head)?;
+    let dialect = &Dialect { encoding, ..dialect.clone() };
+    let Some(utf16) = dialect.encoding.utf16() else { return read_text(head, mark, whole, dialect) };
+    let units = if whole { head } else { &head[..head.len() / 2 * 2] };
+    let (start, text) = (offset(mark), utf16.to_utf8(&units[mark..]));
+    let read = read_text(&text, 0, whole, dialect).map_err(|error| Encoding::relocated(error, start, &text))?;
+    let position = |at: u64| usize::try_from(at).expect("it is a position in the head");
+    Ok(read.map(|header| Header { body: start + bytes_of(&text[..position(header.body)]), ..header }))
+}
+
+/// Reads the start of an object whose lines begin at position `at`.
+fn read_text(head: &[u8], at: usize, whole: bool, dialect: &Dialect) -> Result<Option<Header>> {
+    let mut lines = Lines { head, whole, at, symbols: dialect.symbols(), line_end: None };
     let read = lines.read(dialect)?;
     let unread = offset(head.len() - lines.at);
     if read.is_none() && unread > dialect.record_bytes_max {
@@ -84,12 +101,6 @@ struct Line {
 
 impl Lines<'_> {
     fn read(&mut self, dialect: &Dialect) -> Result<Option<Header>> {
-        if !self.whole && self.head.len() < BYTE_ORDER_MARK.len() {
-            return Ok(None);
-        }
-        if self.head.starts_with(BYTE_ORDER_MARK) {
-            self.at = BYTE_ORDER_MARK.len();
-        }
         for _ in 0..dialect.skip_lines {
             let Some(line) = self.next_line(false) else { return Ok(None) };
             self.at = line.next;
@@ -187,11 +198,13 @@ impl Lines<'_> {
         for field in (0..group.columns()).filter_map(|column| group.column(column).next()) {
             let field = self.symbols.trimmed(bytes, field);
             let text = self.symbols.text(bytes, field, &mut scratch);
-            let text = std::str::from_utf8(text).map_err(|error| {
-                let at = record.content.start + field.start + error.valid_up_to();
-                Error::new(ErrorKind::Data, "invalid byte sequence for UTF-8 in the header").at_byte(offset(at))
+            let text = dialect.encoding.decode(text).map_err(|_| {
+                let raw = &bytes[field.start..field.end];
+                let at = record.content.start + field.start + dialect.encoding.decode(raw).err().unwrap_or(0);
+                let message = format!("invalid byte sequence for {} in the header", dialect.encoding.name());
+                Error::new(ErrorKind::Data, message).at_byte(offset(at)).with_hint(Encoding::HINT)
             })?;
-            texts.push(text.to_owned());
+            texts.push(text.into_owned());
         }
         Ok(texts)
     }

@@ -13,6 +13,7 @@
 
 mod decode;
 mod dialect;
+mod encoding;
 mod footer;
 mod header;
 mod masks;
@@ -24,12 +25,14 @@ mod stray;
 mod survey;
 mod tape;
 mod text;
+mod utf16;
 
 #[cfg(test)]
 mod tests;
 
 pub use decode::{CsvDecoder, first_record};
 pub use dialect::{Delimiter, Dialect, LineEnd};
+pub use encoding::Encoding;
 pub use footer::footer;
 pub use header::{Header, read_header};
 pub use print::{print_field, print_names, print_record};

@@ -6,8 +6,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::model::{KeyKind, KeySpan, Mended, RawRecord, Reject, TimeKey, Zone, datetime};
 
 use super::dialect::{Dialect, NullMarks, Symbols};
+use super::encoding::Encoding;
 use super::offset;
 use super::record::{Field, Group, Records, Site};
+use super::utf16::Locator;
 use crate::format::RejectRoom;
 
 /// What a profile must know.
@@ -69,6 +71,20 @@ pub struct PieceProfile {
 /// The first record that cannot be read, has another number of fields, or whose time is none, with its place; where such
 /// records are passed over, one that may be the rest of the piece, or the first past the room for them.
 pub fn profile(piece: &[u8], start: u64, first_record: u64, context: &ProfileContext<'_>) -> Result<PieceProfile> {
+    let Some(utf16) = context.dialect.encoding.utf16() else {
+        return profile_text(piece, start, first_record, context);
+    };
+    let text = utf16.to_utf8(piece);
+    let found = profile_text(&text, 0, first_record, context);
+    let mut found = found.map_err(|error| Encoding::relocated(error, start, &text))?;
+    let mut locator = Locator::new(start, Some(utf16));
+    for byte in found.rejects.iter_mut().filter_map(|reject| reject.byte.as_mut()) {
+        *byte = locator.locate(&text, usize::try_from(*byte).expect("it is a position in the piece"));
+    }
+    Ok(found)
+}
+
+fn profile_text(piece: &[u8], start: u64, first_record: u64, context: &ProfileContext<'_>) -> Result<PieceProfile> {
     let site = Site { object: context.object.into(), start };
     let records = Records::new(site, first_record, context.dialect, Some(context.columns));
     let mut records = records.passing_over(context.rejects.is_some());
@@ -223,7 +239,8 @@ impl<'a> KeyReader<'a> {
             return Ok(None);
         }
         let key = parse(text, self.column.kind, self.column.zone).map_err(|fault| {
-            let error = Error::new(ErrorKind::Data, refusal(text, self.column.kind));
+            let shown = self.context.dialect.encoding.decode_lossy(text);
+            let error = Error::new(ErrorKind::Data, refusal(&shown, self.column.kind));
             let mut error = error.at_object(self.context.object).in_column(self.column.name);
             if text.eq_ignore_ascii_case(self.column.name.as_bytes()) {
                 error = error.with_hint("`--repeated-header skip` skips records that are the header once more");
@@ -252,8 +269,7 @@ fn parse(text: &[u8], kind: KeyKind, zone: &Zone) -> Result<TimeKey, Option<date
 }
 
 /// `"abc" is not a date`, with at most 40 characters of the value.
-fn refusal(text: &[u8], kind: KeyKind) -> String {
-    let text = String::from_utf8_lossy(text);
+fn refusal(text: &str, kind: KeyKind) -> String {
     let shown: String = text.chars().take(40).collect();
     let more = if shown.len() < text.len() { "…" } else { "" };
     let article = if kind == KeyKind::Integer { "an" } else { "a" };

@@ -12,6 +12,7 @@ use super::dialect::{Dialect, Symbols};
 use super::masks::{BLOCK_BYTES as MASK_BYTES, Needles, blocks, carry_of, prefix_parity};
 use super::offset;
 use super::stray::STATES;
+use super::utf16::{UNIT_BYTES, bytes_of};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes that are followed for all lanes before the next ones: they stay in the first-level cache. Tests cross many.
@@ -123,9 +124,23 @@ struct Lane {
     first: Option<u64>,
 }
 
-/// Surveys `chunk`, any part of the records of an object, for every state that it may begin in.
+/// Surveys `chunk`, any part of the records of an object, for every state that it may begin in. A chunk of UTF-16 begins
+/// at an even offset.
 #[must_use]
 pub fn survey(chunk: &[u8], dialect: &Dialect) -> Survey {
+    if let Some(utf16) = dialect.encoding.utf16() {
+        let text = utf16.to_utf8(chunk);
+        let mut survey = survey_text(&text, dialect);
+        let position = |at: u64| usize::try_from(at).expect("it is a position in the chunk");
+        for first in survey.lanes.iter_mut().filter_map(|lane| lane.first.as_mut()) {
+            *first = bytes_of(&text[..position(*first)]);
+        }
+        return Survey { bytes: offset(chunk.len()), ..survey };
+    }
+    survey_text(chunk, dialect)
+}
+
+fn survey_text(chunk: &[u8], dialect: &Dialect) -> Survey {
     let symbols = dialect.symbols();
     let lane = |state| Lane { state, first: None };
     let mut lanes: Vec<Lane> = if symbols.keeps_stray_quotes {
@@ -200,7 +215,10 @@ impl Seams {
     /// For an object whose records begin at offset `body`.
     #[must_use]
     pub fn new(body: u64, dialect: &Dialect) -> Self {
-        Self { state: State::Start, at: body, piece: body, silent: body, record_bytes_max: dialect.record_bytes_max }
+        // A record of UTF-16 is measured in UTF-8, in which a unit is one byte at least.
+        let unit_bytes = if dialect.encoding.utf16().is_some() { UNIT_BYTES } else { 1 };
+        let record_bytes_max = dialect.record_bytes_max * unit_bytes;
+        Self { state: State::Start, at: body, piece: body, silent: body, record_bytes_max }
     }
 
     /// Adds the next chunk; yields the piece that it completes.

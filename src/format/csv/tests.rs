@@ -127,7 +127,7 @@ fn read_mended(bytes: &[u8], dialect: &Dialect, columns: usize, chunk_bytes: usi
     let body = &bytes[usize::try_from(header.body).unwrap()..];
     let (end, lines) = footer(body, true, dialect).expect("the tail is whole");
     let mut mended = Mended { footer_lines: lines, ..Mended::default() };
-    let bytes = &bytes[..bytes.len() - body.len() + end];
+    let bytes = &bytes[..bytes.len() - body.len() + usize::try_from(end).unwrap()];
     let mut records: Vec<Record> = Vec::new();
     for range in pieces(bytes, header.body, chunk_bytes, dialect)? {
         let first_record = offset(records.len()) + 1;
@@ -300,6 +300,43 @@ proptest! {
     }
 
     #[test]
+    fn utf_16_is_read_as_its_utf_8_wherever_it_is_cut(
+        head in select(vec!["a,NA\n", "a,NA\r\n", "a,\"N\nA\"\n", "a,NA\r", "\u{e9},\u{1f980}\n"]),
+        soup in soup(40), dialect in mending_dialects(), columns in 1_usize..4, units in 1_usize..60,
+        odd in select(vec!["", "\u{1f980}", "a,\u{1f980}\n", "\u{1f980},\u{4e16}\n\u{1f980}"]),
+    ) {
+        let text = [head, odd, &String::from_utf8_lossy(&soup), odd].concat();
+        let object: Vec<u8> = format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_be_bytes).collect();
+        // Where each byte of the text stands in the object, behind its mark.
+        let place = |byte: u64| 2 + utf16::bytes_of(&text.as_bytes()[..usize::try_from(byte).unwrap()]);
+        let plain = read_mended(text.as_bytes(), &dialect, columns, text.len()).map_err(Failure::from);
+        let expected = plain
+            .map(|(records, mended)| (records.into_iter().map(|(at, cells)| (place(at), cells)).collect(), mended))
+            .map_err(|failure| Failure { byte: failure.byte.map(place), ..failure });
+        for name in ["utf-16", "utf-16be"] {
+            let dialect = Dialect { encoding: Encoding::named(name).unwrap(), ..dialect.clone() };
+            let found = read_mended(&object, &dialect, columns, units * 2).map_err(Failure::from);
+            prop_assert_eq!(&found, &expected);
+        }
+    }
+
+    #[test]
+    fn a_legacy_encoding_is_read_as_its_utf_8_wherever_it_is_cut(
+        soup in soup(60), dialect in mending_dialects(), columns in 1_usize..4, chunk_bytes in 1_usize..90,
+    ) {
+        let text = String::from_utf8_lossy(&soup).replace('\u{2713}', "\u{20ac}");
+        let encoding = Encoding::named("windows-1252").unwrap();
+        let object = encoding.encode(&text).unwrap();
+        let place = |byte: u64| offset(text[..usize::try_from(byte).unwrap()].chars().count());
+        let plain = read_mended(text.as_bytes(), &dialect, columns, text.len().max(1)).map_err(Failure::from);
+        let expected = plain
+            .map(|(records, mended)| (records.into_iter().map(|(at, cells)| (place(at), cells)).collect(), mended))
+            .map_err(|failure| Failure { byte: failure.byte.map(place), ..failure });
+        let found = read_mended(&object, &Dialect { encoding, ..dialect }, columns, chunk_bytes).map_err(Failure::from);
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
     fn rows_agree_with_the_csv_crate_however_the_object_is_cut(
         (columns, rows) in tables(), always: bool, crlf: bool, last: bool, chunk_bytes in 1_usize..200,
     ) {
@@ -404,6 +441,37 @@ fn a_record_without_the_time_column_has_no_time() {
     };
     let found = profile(b"a\nb\nc,1\nd,2,x\ne\n", 0, 1, &context).unwrap();
     assert_eq!((found.rows, found.unkeyed, found.mended.padded), (5, 3, 4));
+}
+
+#[test]
+fn what_is_no_text_in_an_encoding_names_its_place_in_the_object() {
+    let utf16 = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let half = [utf16("\u{feff}a,b\n\u{e9}\u{1f980},2\n3,x"), vec![0x3d, 0xd8], utf16("y\n")].concat();
+    let cases: [(&str, &[u8], u64, &str); 4] = [
+        ("windows-1252", b"a,b\n\xe9,2\n3,x\x81y\n", 11, "invalid byte sequence for windows-1252"),
+        ("shift_jis", b"a,b\n\xb1,2\n3,x\x83\n", 11, "invalid byte sequence for shift_jis"),
+        ("utf-16", &half, 28, "invalid byte sequence for UTF-16LE"),
+        ("utf-8", b"a,b\n1,2\n3,x\xe9y\n", 11, "invalid byte sequence for UTF-8"),
+    ];
+    for (name, object, byte, why) in cases {
+        let dialect = Dialect { encoding: Encoding::named(name).unwrap(), ..Dialect::default() };
+        for chunk_bytes in (2..object.len()).step_by(2) {
+            let error = read(object, &dialect, 2, chunk_bytes).unwrap_err();
+            assert_eq!((error.place().byte, error.place().record), (Some(byte), Some(2)), "{name} {chunk_bytes}");
+            assert!(error.to_string().starts_with(why), "{error}");
+        }
+    }
+}
+
+#[test]
+fn names_and_null_marks_are_in_the_encoding_too() {
+    let encoding = Encoding::named("cp1251").unwrap();
+    let object = encoding.encode("время,имя\n1,нет\n2,\"нет\"\n").unwrap();
+    let null_marks = vec![encoding.encode("нет").unwrap()];
+    let dialect = Dialect { encoding, null_marks, ..Dialect::default() };
+    assert_eq!(read_header(&object, true, &dialect).unwrap().unwrap().names, ["время", "имя"]);
+    let records = read(&object, &dialect, 2, 99).unwrap();
+    assert_eq!((&records[0].1[1], &records[1].1[1]), (&None, &Some("нет".as_bytes().to_vec())));
 }
 
 const PLAIN: &[u8] = b"ts,host,note\n1,a,\"x\ny\"\n\n2,,\"\"\n3,NA,\"NA\"\n4,\"b,\"\"c\"\"\",\\.\n\\.,q\"r,s\"t,u";

@@ -1,12 +1,14 @@
 //! The text of fields: what a quoted field means, and a column of texts that is filled with one copy of each value.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use arrow_array::StringArray;
 use arrow_buffer::{Buffer, NullBuffer, NullBufferBuilder, OffsetBuffer, ScalarBuffer};
 use memchr::memchr2;
 
 use super::dialect::{NullMarks, Symbols};
+use super::encoding::Legacy;
 use super::record::Field;
 
 /// Values up to this length, which timestamps do not exceed, are copied with two moves of fixed size, past their end
@@ -84,6 +86,8 @@ pub(super) struct TextColumn {
     filled: usize,
     offsets: Vec<i32>,
     nulls: NullBufferBuilder,
+    /// What the text is encoded in, where that is not UTF-8.
+    legacy: Option<Arc<Legacy>>,
     /// Rows whose raw field is not UTF-8 although their text may be: a quote cuts a character in two.
     torn: Vec<usize>,
 }
@@ -93,7 +97,14 @@ impl TextColumn {
     pub(super) fn with_capacity(rows: usize, bytes: usize) -> Self {
         let mut offsets = Vec::with_capacity(rows + 1);
         offsets.push(0);
-        Self { bytes: vec![0; bytes], filled: 0, offsets, nulls: NullBufferBuilder::new(rows), torn: Vec::new() }
+        let nulls = NullBufferBuilder::new(rows);
+        Self { bytes: vec![0; bytes], filled: 0, offsets, nulls, legacy: None, torn: Vec::new() }
+    }
+
+    /// For text that is to be transcoded in the end.
+    pub(super) fn with_legacy(mut self, legacy: Option<Arc<Legacy>>) -> Self {
+        self.legacy = legacy;
+        self
     }
 
     /// Bytes of text so far.
@@ -139,7 +150,7 @@ impl TextColumn {
             }
             return self.push(piece, field.start + text.start..field.start + text.end);
         }
-        if !raw.is_ascii() && std::str::from_utf8(raw).is_err() {
+        if self.legacy.is_none() && !raw.is_ascii() && std::str::from_utf8(raw).is_err() {
             self.torn.push(self.offsets.len() - 1);
         }
         self.bytes.truncate(self.filled);
@@ -162,6 +173,9 @@ impl TextColumn {
     /// The column as Arrow has it, and the rows that are not UTF-8, which are null there.
     pub(super) fn finish(mut self) -> (StringArray, Vec<usize>) {
         self.bytes.truncate(self.filled);
+        if let Some(legacy) = self.legacy.take().filter(|_| !self.bytes.is_ascii()) {
+            self.transcode(&legacy);
+        }
         let offsets = OffsetBuffer::new(ScalarBuffer::from(self.offsets));
         let values = Buffer::from_vec(self.bytes);
         let nulls = self.nulls.finish();
@@ -170,6 +184,23 @@ impl TextColumn {
             Ok(array) if self.torn.is_empty() => (array, Vec::new()),
             _ => without_invalid(&offsets, &values, nulls.as_ref(), &self.torn),
         }
+    }
+}
+
+impl TextColumn {
+    /// Puts UTF-8 in the place of all texts. What is no text becomes what is no UTF-8 either.
+    fn transcode(&mut self, legacy: &Legacy) {
+        let mut text = Vec::with_capacity(self.bytes.len() + self.bytes.len() / 4);
+        let mut start = 0;
+        for end in &mut self.offsets[1..] {
+            let next = usize::try_from(*end).expect("offsets only grow from 0");
+            if legacy.decode(&self.bytes[start..next], &mut text).is_err() {
+                text.push(0xff);
+            }
+            *end = i32::try_from(text.len()).expect("records are short enough to grow");
+            start = next;
+        }
+        self.bytes = text;
     }
 }
 
