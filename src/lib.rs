@@ -36,8 +36,8 @@ pub use error::{Error, ErrorKind, Place, Result, Retry, SqlClass, classify};
 pub use jobs::{Rejects, init, job_names, status};
 pub use ledger::{JobStatus, RejectedObject, RejectedRow};
 pub use load::{
-    Backfill, Input, InspectedObject, InspectedTime, Inspection, PlannedColumn, Proposal, ProposedWindow, Stop, Undone,
-    inspect, undo,
+    Advice, Backfill, BadRecord, Input, InspectedObject, InspectedTime, Inspection, PlannedColumn, Proposal,
+    ProposedWindow, Stop, Undone, inspect, undo,
 };
 pub use model::{
     Conflicts, Event, Mended, Observer, Progress, Ragged, RawRecord, Reject, RejectCount, RepeatedHeader, StrayQuotes,

@@ -11,7 +11,8 @@ mod resolve;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 use pgbackfill::{Bound, Commit, Existing, MaxRejects, OnConflict, WindowSize, Zone};
 
 /// Load history into PostgreSQL and TimescaleDB, window by window, exactly once.
@@ -100,6 +101,26 @@ pub(crate) struct InspectArgs {
     /// A column whose range and order are to be found
     #[arg(long, short = 'c', value_name = "COLUMN", env = "PGBACKFILL_TIME_COLUMN")]
     pub(crate) time_column: Option<String>,
+    /// Long names of the options that were given, wherever: what a user says is not guessed.
+    #[arg(skip)]
+    pub(crate) given: Vec<String>,
+}
+
+impl Cli {
+    /// From what was parsed.
+    ///
+    /// # Errors
+    ///
+    /// As clap has it.
+    pub(crate) fn of(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut cli = Self::from_arg_matches(matches)?;
+        if let (Command::Inspect(args), Some((_, matches))) = (&mut cli.command, matches.subcommand()) {
+            let is_given = |id: &&str| matches.value_source(id).is_some_and(|from| from != ValueSource::DefaultValue);
+            let names = matches.ids().map(clap::Id::as_str).filter(is_given);
+            args.given = names.map(|id| id.replace('_', "-")).collect();
+        }
+        Ok(cli)
+    }
 }
 
 #[derive(Debug, Args)]

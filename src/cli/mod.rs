@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod display;
 mod exit;
+mod inspect;
 mod load;
 mod output;
 mod plan;
@@ -18,7 +19,7 @@ mod signal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::CommandFactory;
 use pgbackfill::{ConnectSettings, Event};
 
 use args::{Cli, Command, Common};
@@ -56,7 +57,7 @@ fn parse() -> Result<Cli, ExitCode> {
         Err(error) => return Err(exit::fail(&anyhow::Error::new(error), false)),
     };
     let matches = Cli::command().try_get_matches_from(&merged.words);
-    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
+    matches.and_then(|matches| Cli::of(&matches)).map_err(|error| {
         // Help and version are no failures, and go to stdout.
         output::note(error.print());
         if let Some(file) = merged.file.filter(|_| error.use_stderr() && !merged.taken.is_empty()) {
@@ -75,7 +76,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
     match cli.command {
         Command::Load(args) => Box::pin(load::load(&args, common)).await,
         Command::Plan(args) => Box::pin(plan::plan(&args, common)).await,
-        Command::Inspect(args) => show::inspect(&args, common).await,
+        Command::Inspect(args) => inspect::inspect(&args, common).await,
         Command::Status(args) => show::status(&args, common).await,
         Command::Verify(args) => show::verify(&args, common).await,
         Command::Undo(args) => show::undo(&args, common).await,

@@ -1,59 +1,16 @@
-//! `inspect`, `status`, `verify`, `undo` and `init`: one question each, and its answer.
+//! `status`, `verify`, `undo` and `init`: one question each, and its answer.
 
 use std::time::Duration;
 
-use pgbackfill::report::{self, bytes, count, counted};
-use pgbackfill::{Event, Inspection, JobStatus, Verification};
+use pgbackfill::report::{count, counted};
+use pgbackfill::{Event, JobStatus, Verification};
 
-use super::args::{Common, InitArgs, InspectArgs, JobArgs, StatusArgs, UndoArgs};
+use super::args::{Common, InitArgs, JobArgs, StatusArgs, UndoArgs};
 use super::exit;
-use super::output::{self, Table, line};
-
-/// Objects that are printed before the rest is only counted.
-const OBJECTS_SHOWN: usize = 20;
+use super::output::{self, line};
 
 /// How often `status --watch` looks again.
 const WATCH_PAUSE: Duration = Duration::from_secs(2);
-
-pub(crate) async fn inspect(args: &InspectArgs, common: &Common) -> anyhow::Result<u8> {
-    let (input, options) = args.resolve()?;
-    let found = pgbackfill::inspect(input, &options).await?;
-    if common.json {
-        output::json(&found);
-    } else {
-        print_inspection(&found);
-    }
-    Ok(exit::DONE)
-}
-
-fn print_inspection(found: &Inspection) {
-    let mut table = Table::new(&["object", "format", "bytes", "rows"]);
-    for object in found.objects.iter().take(OBJECTS_SHOWN) {
-        table.push(vec![object.uri.clone(), object.format.clone(), bytes(object.bytes), count(object.rows)]);
-    }
-    table.print();
-    let all: u64 = found.objects.iter().map(|object| object.bytes).sum();
-    let objects = found.objects.len() as u64; // usize has at most 64 bits
-    line(&format!("  {}, {}, {}", counted(objects, "object"), bytes(all), counted(found.rows, "row")));
-    if let Some(what) = report::mended(&found.mended) {
-        line(&format!("  mended: {what}"));
-    }
-    for layout in &found.layouts {
-        line("");
-        let mut table = Table::new(&["column", "type"]);
-        layout.iter().for_each(|(name, data_type)| table.push(vec![name.clone(), data_type.clone()]));
-        found.path_columns.iter().for_each(|name| table.push(vec![name.clone(), "folder name".to_owned()]));
-        table.print();
-    }
-    if let Some(time) = &found.time {
-        let order = if time.ascending { "in order" } else { "not in order" };
-        line("");
-        line(&format!("  {} from {} to {}, {order}", time.column, time.oldest, time.newest));
-        if time.rows_unkeyed > 0 {
-            line(&format!("  {} rows have no time, or an infinite one", count(time.rows_unkeyed)));
-        }
-    }
-}
 
 pub(crate) async fn status(args: &StatusArgs, common: &Common) -> anyhow::Result<u8> {
     let target = super::target(common)?;

@@ -1,14 +1,18 @@
 //! A source described without a target: its objects, columns, rows, and the order of its time.
 
+mod advice;
+
 use std::sync::Arc;
 
 use serde::Serialize;
+
+pub use advice::Advice;
 
 use super::layout::Layout;
 use super::profile::Profiler;
 use super::rejects::Allowance;
 use super::supply::{Input, Listing};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::{KeyKind, KeySpan, Mended};
 use crate::options::Options;
 use crate::plan::Range;
@@ -24,12 +28,31 @@ pub struct Inspection {
     pub layouts: Vec<Vec<(String, String)>>,
     /// Columns in the names of folders.
     pub path_columns: Vec<String>,
-    /// Rows in all.
+    /// Rows in all; 0 where not all of them could be read.
     pub rows: u64,
     /// What is mended in delimited text.
     pub mended: Mended,
     /// Oldest and newest time, and whether rows are in its order, where a time column was named.
     pub time: Option<InspectedTime>,
+    /// How its delimited text seems to want to be read, where it has some.
+    pub advice: Option<Advice>,
+    /// The first records that cannot be read so.
+    pub bad: Vec<BadRecord>,
+}
+
+/// A record that cannot be read.
+#[derive(Debug, Clone, Serialize)]
+pub struct BadRecord {
+    /// The object, the record in it from 1, and the offset of the byte.
+    pub object: Option<String>,
+    /// Its number in the object, from 1; the header is none.
+    pub record: Option<u64>,
+    /// The offset of its start, or of the failing byte.
+    pub byte: Option<u64>,
+    /// The column of a value that cannot be read.
+    pub column: Option<String>,
+    /// Why.
+    pub reason: String,
 }
 
 /// One object of a source.
@@ -60,13 +83,70 @@ pub struct InspectedTime {
     pub rows_unkeyed: u64,
 }
 
-/// Describes a source. With a time column, its texts and values are read as `timestamptz`.
+/// Describes a source. Delimited text is looked at first: what is found to serve it is recommended, and the source is read
+/// by it. `settled` names options, such as `delimiter`, that are not to be guessed, beside those that differ from their
+/// defaults. With a time column, its texts and values are read as `timestamptz`.
 ///
 /// # Errors
 ///
-/// The first object that cannot be read.
-pub async fn inspect(input: impl Into<Input>, options: &Options) -> Result<Inspection> {
-    let (supply, columns) = Listing::of(&input.into()).await?.open(&options.csv).await?;
+/// The first object that cannot be read at all. A record of delimited text that cannot is part of the description.
+pub async fn inspect(input: impl Into<Input>, options: &Options, settled: &[String]) -> Result<Inspection> {
+    let listing = Listing::of(&input.into()).await?;
+    let advised = advice::advise(&listing, options, settled).await?;
+    let mut options = options.clone();
+    if let Some((_, sniffed)) = &advised {
+        options.csv = advice::followed(&options.csv, sniffed);
+    }
+    let object = |object: &crate::model::Object| InspectedObject {
+        uri: object.uri.clone(),
+        format: object.format.to_string(),
+        bytes: object.bytes,
+        rows: 0,
+    };
+    let unread = Inspection {
+        objects: listing.objects.iter().map(object).collect(),
+        layouts: Vec::new(),
+        path_columns: Vec::new(),
+        rows: 0,
+        mended: Mended::default(),
+        time: None,
+        advice: advised.map(|(advice, _)| advice),
+        bad: Vec::new(),
+    };
+    match read(listing, &options, unread.clone()).await {
+        Err(error) if unread.advice.is_some() && matches!(error.kind(), ErrorKind::Data | ErrorKind::Limit) => {
+            Ok(Inspection { bad: vec![BadRecord::of(&error)], ..unread })
+        }
+        read => read,
+    }
+}
+
+impl BadRecord {
+    fn of(error: &Error) -> Self {
+        let place = error.place();
+        Self {
+            object: place.object.clone(),
+            record: place.record,
+            byte: place.byte,
+            column: place.column.clone(),
+            reason: reason(error),
+        }
+    }
+}
+
+/// The message without the place, which is told beside it, and with its cause.
+fn reason(error: &Error) -> String {
+    let message = error.to_string();
+    let bare = message.strip_suffix(&error.place().to_string()).unwrap_or(&message);
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{bare}: {cause}"),
+        None => bare.to_owned(),
+    }
+}
+
+/// Reads all of a source, and completes what is known of it.
+async fn read(listing: Listing, options: &Options, mut found: Inspection) -> Result<Inspection> {
+    let (supply, columns) = listing.open(&options.csv).await?;
     let (kind, time_column) = (KeyKind::TimestampTz, options.time_column.as_deref());
     let layouts =
         columns.iter().map(|columns| Layout::bare(columns, time_column, &options.zone)).collect::<Result<_>>()?;
@@ -81,27 +161,20 @@ pub async fn inspect(input: impl Into<Input>, options: &Options) -> Result<Inspe
         Profiler { supply: &supply, time, range, pool: &pool, memory: &memory, at_once, pieces_max, allowance };
     let profile = profiler.run().await?;
     let span = profile.pieces.iter().filter_map(|piece| piece.keys).reduce(KeySpan::union);
-    let mut rows = vec![0; supply.objects.len()];
-    profile.pieces.iter().for_each(|piece| rows[piece.object as usize] += piece.rows); // usize has at least 32 bits
-    let object = |(object, rows): (&crate::model::Object, u64)| InspectedObject {
-        uri: object.uri.clone(),
-        format: object.format.to_string(),
-        bytes: object.bytes,
-        rows,
-    };
+    for piece in &profile.pieces {
+        found.objects[piece.object as usize].rows += piece.rows; // usize has at least 32 bits
+    }
     let named = |(name, data_type): &(String, arrow_schema::DataType)| (name.clone(), super::type_name(data_type));
-    Ok(Inspection {
-        objects: supply.objects.iter().zip(rows).map(object).collect(),
-        layouts: columns.iter().map(|columns| columns.columns.iter().map(named).collect()).collect(),
-        path_columns: columns.first().map(|columns| columns.path_columns.clone()).unwrap_or_default(),
-        rows: profile.rows.all,
-        mended: profile.mended,
-        time: time_column.zip(span).map(|(column, span)| InspectedTime {
-            column: column.to_owned(),
-            oldest: kind.short(span.min),
-            newest: kind.short(span.max),
-            ascending: profile.ascending,
-            rows_unkeyed: profile.rows.unkeyed,
-        }),
-    })
+    found.layouts = columns.iter().map(|columns| columns.columns.iter().map(named).collect()).collect();
+    found.path_columns = columns.first().map(|columns| columns.path_columns.clone()).unwrap_or_default();
+    found.rows = profile.rows.all;
+    found.mended = profile.mended;
+    found.time = time_column.zip(span).map(|(column, span)| InspectedTime {
+        column: column.to_owned(),
+        oldest: kind.short(span.min),
+        newest: kind.short(span.max),
+        ascending: profile.ascending,
+        rows_unkeyed: profile.rows.unkeyed,
+    });
+    Ok(found)
 }

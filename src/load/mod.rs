@@ -43,7 +43,7 @@ mod worker;
 
 use std::sync::Arc;
 
-pub use inspect::{InspectedObject, InspectedTime, Inspection, inspect};
+pub use inspect::{Advice, BadRecord, InspectedObject, InspectedTime, Inspection, inspect};
 pub use proposal::{PlannedColumn, Proposal, ProposedWindow};
 pub use stop::Stop;
 pub use supply::Input;

@@ -119,6 +119,15 @@ impl Listing {
         Ok(Self { objects, reader: Reader::Custom(custom, numbers) })
     }
 
+    /// The first and the last bytes of an object.
+    pub(crate) async fn ends(&self, object: &Object, head_bytes: u64, tail_bytes: u64) -> Result<(Bytes, Bytes)> {
+        let Reader::Files(reader) = &self.reader else { return Ok((Bytes::new(), Bytes::new())) };
+        let head = 0..head_bytes.min(object.bytes);
+        let tail = object.bytes.saturating_sub(tail_bytes)..object.bytes;
+        let mut ends = reader.read(object, &[head, tail]).await?.into_iter();
+        Ok((ends.next().unwrap_or_default(), ends.next().unwrap_or_default()))
+    }
+
     /// Opens every object: its header or footer tells its columns.
     pub(crate) async fn open(self, options: &CsvOptions) -> Result<(Supply, Vec<ObjectColumns>)> {
         let (details, columns) = match &self.reader {

@@ -21,6 +21,7 @@ mod print;
 mod profile;
 mod projection;
 mod record;
+mod sniff;
 mod stray;
 mod survey;
 mod tape;
@@ -38,6 +39,7 @@ pub use header::{Header, read_header};
 pub use print::{print_field, print_names, print_record};
 pub use profile::{KeyColumn, PieceProfile, ProfileContext, profile, renumber};
 pub use projection::{Feed, Projection};
+pub use sniff::{HEAD_BYTES, Settled, Sniffed, SniffedColumn, TAIL_BYTES, sniff};
 pub use survey::{Seams, State, Survey, survey};
 
 /// An offset in a buffer as an offset in an object.

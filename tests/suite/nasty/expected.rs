@@ -109,11 +109,37 @@ impl Nasty {
         self.given.get(at + 1).map(String::as_str)
     }
 
+    /// What the file calls a column of the table.
+    pub(super) fn source_name<'a>(&'a self, column: &'a str) -> &'a str {
+        let mut pairs = self.given.iter().filter_map(|word| word.split_once('='));
+        pairs.find(|(_, target)| *target == column).map_or(column, |(source, _)| source)
+    }
+
+    /// What is given to `inspect` too: names of columns, the zone, the form of times.
+    pub(super) fn given_to_inspect(&self) -> Vec<String> {
+        self.given_where(|option| !["--map", "--ignore"].contains(&option))
+    }
+
+    /// What is given to a load alone.
+    pub(super) fn given_to_load(&self) -> Vec<String> {
+        self.given_where(|option| ["--map", "--ignore"].contains(&option))
+    }
+
+    fn given_where(&self, is_wanted: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut wanted = Vec::new();
+        let mut words = self.given.iter().peekable();
+        while let Some(option) = words.next() {
+            let value = words.next_if(|word| !word.starts_with("--"));
+            if is_wanted(option) {
+                wanted.extend(std::iter::once(option).chain(value).cloned());
+            }
+        }
+        wanted
+    }
+
     /// Whether its options are not among those that `help` lists.
     pub(super) fn needs(&self, help: &str) -> bool {
-        let long =
-            self.options.windows(2).any(|pair| pair[0] == "--delimiter" && pair[1] != "\\t" && pair[1].len() > 1);
         let mut names = self.options.iter().chain(&self.given).filter(|word| word.starts_with("--"));
-        names.any(|name| !help.contains(name.split('=').next().unwrap_or(name))) || long && !help.contains("--encoding")
+        names.any(|name| !help.contains(name.split('=').next().unwrap_or(name)))
     }
 }

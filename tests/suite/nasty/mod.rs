@@ -12,6 +12,9 @@ use expected::{Nasty, Refusal};
 
 use crate::harness::{Database, Output, Session, run_args};
 
+/// How many of a hundred files are loaded rightly by what `inspect` recommends.
+const AGREED_PERCENT_MIN: usize = 60;
+
 /// Types that tables of the corpus have beside the server's own.
 const TYPES: &str = "
     create type odd as enum ('plain', 'very, \"odd\"');
@@ -44,6 +47,49 @@ fn every_nasty_file_is_stored_as_its_rows_say_or_refused_as_it_says() {
     assert!(faults.is_empty(), "{} of {} files fail:\n\n{}", faults.len(), files.len(), faults.join("\n\n"));
 }
 
+#[test]
+fn inspect_recommends_the_options_that_read_a_nasty_file() {
+    let mut files = expected::all();
+    let database = Database::with(TYPES);
+    run_args(&database, &["init"]).exits(0);
+    let help = run_args(&database, &["load", "--help"]).exits(0).stdout;
+    files.retain(|file| file.refused.is_none() && !file.needs(&help));
+    let differing = side_by_side(&files, |file, number| {
+        let flags = recommended(file, &database);
+        let session = database.connect();
+        let table = Table::create(file, &session, number);
+        let output = table.load(file, &database, &flags);
+        assert_eq!(output.code, file.exit, "with {flags:?}: {}", output.stderr);
+        table.holds(&session, &file.rows, &format!("with {flags:?} the table"));
+    });
+    let fails = |file: &Nasty| differing.iter().any(|fault| fault.starts_with(&format!("{}, ", file.name)));
+    let (excused, others): (Vec<&Nasty>, Vec<&Nasty>) = files.iter().partition(|file| file.inspect.is_some());
+    let alike = |files: &[&Nasty]| files.iter().filter(|file| !fails(file)).count();
+    let (agreed, by_chance) = (alike(&others), alike(&excused));
+    println!("what inspect recommends loads {agreed} of {} files rightly", others.len());
+    println!("of {} others, which no look can tell, {by_chance}", excused.len());
+    let unexpected = differing.iter().filter(|fault| !excused.iter().any(|file| fault.starts_with(&file.name)));
+    unexpected.for_each(|fault| println!("\n{fault}"));
+    assert!(agreed * 100 >= others.len() * AGREED_PERCENT_MIN, "only {agreed} of {}", others.len());
+}
+
+/// The flags that `inspect` recommends for a file, given what no look could tell.
+fn recommended(file: &Nasty, database: &Database) -> Vec<String> {
+    let given = file.given_to_inspect();
+    let mut words = vec!["inspect", &file.path, "--json"];
+    let time = file.time.as_ref().map(|column| file.source_name(column));
+    words.extend(time.iter().flat_map(|column| ["--time-column", column]));
+    words.extend(given.iter().map(String::as_str));
+    let found = run_args(database, &words).exits(0).json();
+    let flags = found["advice"]["flags"].as_array().cloned().unwrap_or_default();
+    let mut flags: Vec<String> = flags.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect();
+    // How many rows may be bad is not for inspect to say.
+    let at = file.options.iter().position(|word| word == "--max-rejects");
+    flags.extend(at.into_iter().flat_map(|at| file.options[at..at + 2].to_vec()));
+    flags.extend(file.given_to_load());
+    flags
+}
+
 /// Runs `check` on every file, with its number, and gives what failed.
 fn side_by_side(files: &[Nasty], check: impl Fn(&Nasty, usize) + Sync) -> Vec<String> {
     let (next, faults) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -67,7 +113,7 @@ fn side_by_side(files: &[Nasty], check: impl Fn(&Nasty, usize) + Sync) -> Vec<St
 /// Loads a file into a table of its own and looks at what came of it.
 fn check(file: &Nasty, database: &Database, session: &Session, number: usize) {
     let table = Table::create(file, session, number);
-    let output = table.load(file, database, &file.options);
+    let output = table.load(file, database, &[&file.options[..], &file.given[..]].concat());
     match &file.refused {
         Some(refusal) => refused(&output, refusal, file),
         None => drop(output.exits(file.exit)),
@@ -122,14 +168,14 @@ impl Table {
         Self { name: format!("{schema}.t"), oracle: format!("{schema}.oracle"), schema, columns }
     }
 
-    /// Loads the file with `options`, and what no look at the file could tell.
+    /// Loads the file with `options`.
     fn load(&self, file: &Nasty, database: &Database, options: &[String]) -> Output {
         let mut words = vec!["load", &file.path, "--table", &self.name, "--job", &self.schema];
         match &file.time {
             Some(column) => words.extend(["--time-column", column]),
             None => words.push("--no-time-column"),
         }
-        words.extend(options.iter().chain(&file.given).map(String::as_str));
+        words.extend(options.iter().map(String::as_str));
         run_args(database, &words)
     }
 
