@@ -219,13 +219,17 @@ fn inspect_describes_a_source() {
     insta::assert_snapshot!(found.stdout.replace(scene.folder.path(), "DIR").lines().skip(3).collect::<Vec<_>>().join("\n"), @r"
       2 objects, 78 B, 4 rows
 
-      column  type
-      ts      text
+      column  looks like
+      ts      date
       host    text
-      value   text
+      value   integer
 
       ts from 2024-01-01 to 2024-01-02, not in order
       1 rows have no time, or an infinite one
+
+    Recommended, by a guess from the first and the last bytes; a load itself guesses nothing:
+
+      pgbackfill load DIR/good.csv DIR/null.csv --table TABLE --time-column ts
     ");
 }
 
