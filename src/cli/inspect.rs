@@ -109,9 +109,12 @@ fn print_bad(found: &Inspection) {
         return;
     }
     line("");
-    line("The first records that cannot be read so:");
+    line(&format!("{} cannot be read so; the first:", counted(found.rows_bad, "record")));
     line("");
-    found.bad.iter().for_each(|bad| line(&format!("  {}", described(bad))));
+    for bad in &found.bad {
+        line(&format!("  {}", described(bad)));
+        bad.text.iter().for_each(|text| line(&format!("    {}", text.escape_debug())));
+    }
 }
 
 fn described(bad: &BadRecord) -> String {

@@ -13,8 +13,8 @@ use super::profile::Profiler;
 use super::rejects::Allowance;
 use super::supply::{Input, Listing};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{KeyKind, KeySpan, Mended};
-use crate::options::Options;
+use crate::model::{KeyKind, KeySpan, Mended, Reject};
+use crate::options::{MaxRejects, Options};
 use crate::plan::Range;
 use crate::pool::{ByteLimit, CpuPool};
 
@@ -36,7 +36,9 @@ pub struct Inspection {
     pub time: Option<InspectedTime>,
     /// How its delimited text seems to want to be read, where it has some.
     pub advice: Option<Advice>,
-    /// The first records that cannot be read so.
+    /// How many records cannot be read so; at least one where the reading ended at the first.
+    pub rows_bad: u64,
+    /// The first of them.
     pub bad: Vec<BadRecord>,
 }
 
@@ -53,7 +55,15 @@ pub struct BadRecord {
     pub column: Option<String>,
     /// Why.
     pub reason: String,
+    /// The beginning of the record, where it could be told from others.
+    pub text: Option<String>,
 }
+
+/// Bad records that are described; the others are counted.
+const BAD_SHOWN: usize = 5;
+
+/// Characters of a bad record that are shown.
+const BAD_CHARACTERS: usize = 120;
 
 /// One object of a source.
 #[derive(Debug, Clone, Serialize)]
@@ -95,6 +105,8 @@ pub async fn inspect(input: impl Into<Input>, options: &Options, settled: &[Stri
     let advised = advice::advise(&listing, options, settled).await?;
     let mut options = options.clone();
     if let Some((_, sniffed)) = &advised {
+        // Bad records are told, however many there are.
+        options.max_rejects = MaxRejects::Rows(u64::MAX);
         options.csv = advice::followed(&options.csv, sniffed);
     }
     let object = |object: &crate::model::Object| InspectedObject {
@@ -111,11 +123,12 @@ pub async fn inspect(input: impl Into<Input>, options: &Options, settled: &[Stri
         mended: Mended::default(),
         time: None,
         advice: advised.map(|(advice, _)| advice),
+        rows_bad: 0,
         bad: Vec::new(),
     };
     match read(listing, &options, unread.clone()).await {
         Err(error) if unread.advice.is_some() && matches!(error.kind(), ErrorKind::Data | ErrorKind::Limit) => {
-            Ok(Inspection { bad: vec![BadRecord::of(&error)], ..unread })
+            Ok(Inspection { rows_bad: 1, bad: vec![BadRecord::of(&error)], ..unread })
         }
         read => read,
     }
@@ -129,18 +142,25 @@ impl BadRecord {
             record: place.record,
             byte: place.byte,
             column: place.column.clone(),
-            reason: reason(error),
+            reason: error.reason(),
+            text: None,
         }
     }
-}
 
-/// The message without the place, which is told beside it, and with its cause.
-fn reason(error: &Error) -> String {
-    let message = error.to_string();
-    let bare = message.strip_suffix(&error.place().to_string()).unwrap_or(&message);
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{bare}: {cause}"),
-        None => bare.to_owned(),
+    fn of_reject(reject: &Reject) -> Self {
+        let text = String::from_utf8_lossy(&reject.raw.bytes);
+        let mut shown: String = text.chars().take(BAD_CHARACTERS).collect();
+        if reject.raw.is_cut || shown.len() < text.len() {
+            shown.push('…');
+        }
+        Self {
+            object: Some(reject.object.to_string()),
+            record: Some(reject.record),
+            byte: reject.byte,
+            column: reject.column.clone(),
+            reason: reject.reason.clone(),
+            text: Some(shown),
+        }
     }
 }
 
@@ -169,6 +189,8 @@ async fn read(listing: Listing, options: &Options, mut found: Inspection) -> Res
     found.path_columns = columns.first().map(|columns| columns.path_columns.clone()).unwrap_or_default();
     found.rows = profile.rows.all;
     found.mended = profile.mended;
+    found.rows_bad = profile.rows.rejected;
+    found.bad = profile.rejects.iter().take(BAD_SHOWN).map(BadRecord::of_reject).collect();
     found.time = time_column.zip(span).map(|(column, span)| InspectedTime {
         column: column.to_owned(),
         oldest: kind.short(span.min),

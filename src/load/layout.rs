@@ -123,7 +123,10 @@ impl Layout {
         };
         let mut columns = Vec::new();
         if let Some(wanted) = time_column {
-            let found = source.columns.iter().find(|(name, _)| name == wanted).ok_or_else(|| {
+            // As columns are matched: to the letter, else ignoring the case of ASCII letters.
+            let named = |is: fn(&str, &str) -> bool| source.columns.iter().find(|(name, _)| is(name, wanted));
+            let found = named(|name, wanted| name == wanted).or_else(|| named(str::eq_ignore_ascii_case));
+            let found = found.ok_or_else(|| {
                 let names: Vec<&str> = source.columns.iter().map(|(name, _)| name.as_str()).collect();
                 Error::new(ErrorKind::Schema, format!("there is no column {wanted}"))
                     .at_object(source.object.clone())

@@ -87,6 +87,7 @@ fn others_given(options: &Options) -> Vec<String> {
 fn changed(csv: &CsvOptions) -> Vec<String> {
     let default = CsvOptions::default();
     let differences = [
+        ("encoding", csv.encoding != default.encoding),
         ("delimiter", csv.delimiter != default.delimiter),
         ("quote", csv.quote != default.quote),
         ("escape", csv.escape != default.escape),
@@ -108,6 +109,7 @@ pub(super) fn followed(csv: &CsvOptions, sniffed: &Sniffed) -> CsvOptions {
     let byte = |mark: Option<char>| mark.and_then(|mark| u8::try_from(mark).ok());
     let names = || sniffed.columns.iter().map(|column| column.name.clone()).collect();
     let mut csv = csv.clone();
+    csv.encoding = sniffed.encoding.clone().unwrap_or_else(|| CsvOptions::default().encoding);
     csv.delimiter.clone_from(&sniffed.delimiter);
     csv.quote = byte(sniffed.quote);
     csv.escape = byte(sniffed.escape);

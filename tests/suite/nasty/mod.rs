@@ -13,7 +13,7 @@ use expected::{Nasty, Refusal};
 use crate::harness::{Database, Output, Session, run_args};
 
 /// How many of a hundred files are loaded rightly by what `inspect` recommends.
-const AGREED_PERCENT_MIN: usize = 60;
+const AGREED_PERCENT_MIN: usize = 97;
 
 /// Types that tables of the corpus have beside the server's own.
 const TYPES: &str = "

@@ -2,11 +2,13 @@
 
 use std::borrow::Cow;
 
+use crate::options::CsvOptions;
+
 /// What the first bytes of an object say of its encoding.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Guess {
     /// As `--encoding` takes it; `None` is UTF-8, or unknown.
-    pub(super) name: Option<&'static str>,
+    pub(super) name: Option<String>,
     pub(super) note: Option<String>,
 }
 
@@ -21,7 +23,7 @@ const RUN_MEAN_MAX: f64 = 1.5;
 
 /// Judges the first bytes of an object.
 pub(super) fn guess(head: &[u8]) -> Guess {
-    let certain = |name| Guess { name, note: None };
+    let certain = |name: Option<&str>| Guess { name: name.map(str::to_owned), note: None };
     if head.starts_with(BYTE_ORDER_MARK) {
         return certain(None);
     }
@@ -33,6 +35,17 @@ pub(super) fn guess(head: &[u8]) -> Guess {
         Err(error) if error.error_len().is_none() => certain(None),
         Err(error) => beyond_utf_8(head, error.valid_up_to()),
     }
+}
+
+/// What a user declares, with the byte order that the mark tells.
+pub(super) fn declared(csv: &CsvOptions, head: &[u8]) -> Guess {
+    let plain: String = csv.encoding.chars().filter(char::is_ascii_alphanumeric).collect();
+    let name = match plain.to_ascii_lowercase().as_str() {
+        "utf8" => None,
+        "utf16" => utf_16(head).map(str::to_owned).or_else(|| Some(csv.encoding.clone())),
+        _ => Some(csv.encoding.clone()),
+    };
+    Guess { name, note: None }
 }
 
 /// UTF-16, told by its mark, or by the zero bytes that ASCII characters have in it.
@@ -74,7 +87,7 @@ fn beyond_utf_8(head: &[u8], at: usize) -> Guess {
     }
     let note =
         "not UTF-8; windows-1252 is a guess, for single-byte encodings cannot be told apart: look at the accents";
-    Guess { name: Some("windows-1252"), note: Some(note.to_owned()) }
+    Guess { name: Some("windows-1252".to_owned()), note: Some(note.to_owned()) }
 }
 
 /// How many runs of bytes beyond ASCII there are, and how many such bytes.
@@ -112,8 +125,8 @@ mod tests {
             text.encode_utf16().flat_map(|unit| if little { unit.to_le_bytes() } else { unit.to_be_bytes() }).collect()
         };
         for text in ["\u{feff}id,name\n1,a\n", "id,name\n1,a\n2,Ċ\n", "日,本\n東,京\n"] {
-            assert_eq!(guess(&units(text, true)).name, Some("utf-16le"), "{text}");
-            assert_eq!(guess(&units(text, false)).name, Some("utf-16be"), "{text}");
+            assert_eq!(guess(&units(text, true)).name.as_deref(), Some("utf-16le"), "{text}");
+            assert_eq!(guess(&units(text, false)).name.as_deref(), Some("utf-16be"), "{text}");
         }
         let bytes = units("\u{feff}id,é\n", false);
         assert_eq!(readable(&bytes, Some("utf-16be")).as_ref(), "id,é\n".as_bytes());
@@ -124,7 +137,7 @@ mod tests {
         assert_eq!(guess("naïve €, 日本".as_bytes()), Guess { name: None, note: None });
         assert_eq!(guess("日".as_bytes().split_at(2).0), Guess { name: None, note: None }, "it may go on");
         let western = guess(b"id,name\n1,M\xfcller\n2,caf\xe9\n");
-        assert_eq!(western.name, Some("windows-1252"));
+        assert_eq!(western.name.as_deref(), Some("windows-1252"));
         assert!(western.note.is_some_and(|note| note.contains("guess")));
         let cyrillic = guess(b"id,name\n1,\xcf\xf0\xe8\xe2\xe5\xf2\n");
         assert_eq!(cyrillic.name, None);

@@ -12,6 +12,7 @@ mod values;
 
 use serde::Serialize;
 
+use super::encoding::Encoding;
 use crate::model::Ragged;
 use crate::options::CsvOptions;
 
@@ -93,15 +94,14 @@ pub struct SniffedColumn {
 /// Looks at the first bytes of an object, `head`, and its last, `tail`; where `head` is all of it, `tail` is not looked at.
 #[must_use]
 pub fn sniff(head: &[u8], tail: &[u8], whole: bool, settled: &Settled<'_>) -> Sniffed {
-    let guess = match settled.has("encoding") {
-        true => encoding::Guess { name: None, note: None },
-        false => encoding::guess(head),
-    };
-    let name = guess.name.map(str::to_owned);
+    let guess = if settled.has("encoding") { encoding::declared(settled.csv, head) } else { encoding::guess(head) };
+    let name = guess.name;
     let text = encoding::readable(head, name.as_deref());
     let tail = encoding::readable(tail, name.as_deref());
     let structure = structure::find(&text, whole, settled);
-    let mut sniffed = rows::describe(&text, &tail, whole, &structure, settled);
+    // A name that is none is the load's to refuse.
+    let encoding = Encoding::named(name.as_deref().unwrap_or("utf-8")).unwrap_or_default();
+    let mut sniffed = rows::describe(&text, &tail, whole, &structure, (settled, &encoding));
     sniffed.encoding = name;
     sniffed.notes.extend(guess.note);
     sniffed

@@ -1,6 +1,7 @@
 //! What the rows of a structure say: where the header is and whether there is one, what follows the last row, which texts
 //! are null, and what is wrong with some.
 
+use super::super::encoding::Encoding;
 use super::structure::{Structure, sep_line};
 use super::times::Form;
 use super::trial::{Quotes, Record, terminator};
@@ -29,7 +30,13 @@ const TIME_NAMES: [&str; 9] =
     ["ts", "time", "timestamp", "datetime", "date", "epoch", "created_at", "time_hour", "event_time"];
 
 /// Describes the object whose head is `text`.
-pub(super) fn describe(text: &[u8], tail: &[u8], whole: bool, structure: &Structure, settled: &Settled<'_>) -> Sniffed {
+pub(super) fn describe(
+    text: &[u8],
+    tail: &[u8],
+    whole: bool,
+    structure: &Structure,
+    (settled, encoding): (&Settled<'_>, &Encoding),
+) -> Sniffed {
     let found = structure.trial.read(text, structure.start, whole, RECORDS_MAX);
     let is_complete = whole && !found.is_open && found.records.len() < RECORDS_MAX;
     let mut records = found.records;
@@ -37,7 +44,7 @@ pub(super) fn describe(text: &[u8], tail: &[u8], whole: bool, structure: &Struct
     let filled = records.iter().position(|record| !record.is_empty).unwrap_or(records.len());
     records.drain(..filled);
     records.retain(|record| !record.is_empty || structure.columns == 1);
-    let mut rows = Rows { text, records: &records, structure, settled, sniffed: base(structure, settled) };
+    let mut rows = Rows { text, records: &records, structure, settled, encoding, sniffed: base(structure, settled) };
     if found.is_open {
         let note = "a quote is never closed: with --quote none each line is read by itself, with --stray-quotes keep \
                     quotes count around fields only";
@@ -73,6 +80,7 @@ struct Rows<'a> {
     records: &'a [Record],
     structure: &'a Structure,
     settled: &'a Settled<'a>,
+    encoding: &'a Encoding,
     sniffed: Sniffed,
 }
 
@@ -233,7 +241,7 @@ impl Rows<'_> {
         }
         self.sniffed.skip_lines = memchr::memchr_iter(terminator, before).count() as u64; // usize has at most 64 bits
         if sep_line(self.text).is_none() || self.sniffed.skip_lines > 1 {
-            let shown = shown(before);
+            let shown = shown(before, self.encoding);
             self.note(format!("lines before the first record are skipped: {shown}"));
         }
     }
@@ -243,7 +251,7 @@ impl Rows<'_> {
         let seen = self.seen(data[..core].iter().copied());
         let is_off = |record: &&&Record| self.is_footer(record, &seen, text);
         let records = data.iter().skip(1).rev().take(FOOTER_LINES_MAX).take_while(is_off).count();
-        Footer::of(&data[data.len() - records..], text)
+        Footer::of(&data[data.len() - records..], text, self.encoding)
     }
 
     /// A footer in the last bytes of a longer object, beside the records of its head.
@@ -258,7 +266,7 @@ impl Rows<'_> {
         if count == FOOTER_LINES_MAX || found.is_open {
             return Footer::default();
         }
-        Footer::of(&records[records.len() - count..], tail)
+        Footer::of(&records[records.len() - count..], tail, self.encoding)
     }
 
     /// Whether a record at the end is none: a label where a value should be, or one field alone that is text.
@@ -304,7 +312,7 @@ impl Rows<'_> {
         if let Some(columns) = &self.settled.csv.columns {
             return columns.clone();
         }
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().replace("\"\"", "\"");
+        let text = |bytes: &[u8]| self.encoding.decode_lossy(bytes).trim().replace("\"\"", "\"");
         // Names above units are still names.
         let above = (!self.sniffed.has_header && first >= 2).then(|| first - 2);
         match header.or(above) {
@@ -374,7 +382,7 @@ impl Rows<'_> {
             self.note(format!("records end with a delimiter that the {columns} columns do not have"));
         }
         if !all_empty {
-            let example = shown(self.raw(long[0]));
+            let example = shown(self.raw(long[0]), self.encoding);
             let count = long.len();
             self.note(format!("{count} records of the head have more fields than {columns}, the first is {example}"));
         }
@@ -407,13 +415,13 @@ struct Footer {
 }
 
 impl Footer {
-    fn of(records: &[&Record], text: &[u8]) -> Self {
+    fn of(records: &[&Record], text: &[u8], encoding: &Encoding) -> Self {
         let Some(first) = records.first() else { return Self::default() };
         let rest = &text[first.start..];
         let ends = memchr::memchr_iter(terminator(text), rest).count();
         let is_open = rest.last() != Some(&terminator(text));
         let lines = ends + usize::from(is_open);
-        Self { records: records.len(), lines: lines as u64, shown: shown(rest) } // usize has at most 64 bits
+        Self { records: records.len(), lines: lines as u64, shown: shown(rest, encoding) } // usize has at most 64 bits
     }
 }
 
@@ -430,8 +438,8 @@ fn is_name(text: &[u8]) -> bool {
 }
 
 /// The beginning of some bytes, fit to be printed.
-fn shown(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(&bytes[..bytes.len().min(SHOWN_BYTES)]);
+fn shown(bytes: &[u8], encoding: &Encoding) -> String {
+    let text = encoding.decode_lossy(&bytes[..bytes.len().min(SHOWN_BYTES)]);
     let more = if bytes.len() > SHOWN_BYTES { "…" } else { "" };
     format!("\"{}{more}\"", text.trim_end().escape_debug())
 }
