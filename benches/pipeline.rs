@@ -23,7 +23,7 @@ use pgbackfill::format::csv::{
 };
 use pgbackfill::format::{Decode, Step};
 use pgbackfill::model::{Extent, Format, KeyKind, Object, Zone};
-use pgbackfill::schema::{PgKind, PgType, stored_keys};
+use pgbackfill::schema::{PgKind, PgType, Reading, stored_keys};
 
 const ROWS: u32 = 50_000;
 const MEASURES: usize = 10;
@@ -91,7 +91,7 @@ fn encoder(names: &[String]) -> Encoder {
 
 /// Replaces the texts of the time column by stored keys, as the load does before it encodes.
 fn keyed(batch: &RecordBatch) -> RecordBatch {
-    let keys = stored_keys(batch.column(0), KeyKind::TimestampTz, &Zone::UTC).unwrap();
+    let keys = stored_keys(batch.column(0), KeyKind::TimestampTz, &Reading::utc()).unwrap();
     let schema = batch.schema();
     let mut fields: Vec<_> = schema.fields().iter().cloned().collect();
     fields[0] = Arc::new(arrow_schema::Field::new("time", arrow_schema::DataType::Int64, true));
@@ -107,7 +107,8 @@ fn pipeline(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("csv");
     group.throughput(Throughput::Bytes(csv.len() as u64));
     group.bench_function("survey", |b| b.iter(|| survey(black_box(&body), &header.dialect)));
-    let key = KeyColumn { position: 0, name: "time", kind: KeyKind::TimestampTz, zone: &Zone::UTC };
+    let reading = Reading::utc();
+    let key = KeyColumn { position: 0, name: "time", kind: KeyKind::TimestampTz, reading: &reading };
     let (object, dialect, columns) = ("bench.csv", &*header.dialect, header.columns);
     let context = ProfileContext { object, dialect, columns, key: Some(key), range: (None, None), rejects: None };
     group.bench_function("profile", |b| b.iter(|| profile(black_box(&body), header.body, 1, &context).unwrap()));

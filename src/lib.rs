@@ -39,12 +39,14 @@ pub use load::{
     Advice, Backfill, BadRecord, Input, InspectedObject, InspectedTime, Inspection, PlannedColumn, Proposal,
     ProposedWindow, Stop, Undone, inspect, undo,
 };
+pub use model::datetime::TimeFormat;
 pub use model::{
     Conflicts, Event, Mended, Observer, Progress, Ragged, RawRecord, Reject, RejectCount, RepeatedHeader, StrayQuotes,
     Summary, Zone,
 };
 pub use options::{
-    Bound, Commit, CsvOptions, EmptyFields, Existing, Limits, MappingRules, MaxRejects, OnConflict, Options, WindowSize,
+    Bound, Commit, CsvOptions, EmptyFields, Existing, Limits, MappingRules, MaxRejects, OnConflict, Options,
+    TimeOptions, WindowSize,
 };
 pub use source::{Batches, Part, Source};
 pub use target::ConnectSettings;

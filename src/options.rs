@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::model::datetime::TimeFormat;
 use crate::model::{Ragged, RepeatedHeader, StrayQuotes, Zone};
 
 /// What is to be loaded into which table, and how.
@@ -46,10 +47,22 @@ pub struct Options {
     pub mapping: MappingRules,
     /// How delimited text is read.
     pub csv: CsvOptions,
-    /// The zone of timestamps without an offset. Never the machine's.
+    /// The zone of timestamps without an offset. Never the machine's; its rules are those of the server.
     pub zone: Zone,
+    /// How times are read beside that.
+    pub times: TimeOptions,
     /// Limits of what a run may use.
     pub limits: Limits,
+}
+
+/// How times are read where not as the server reads them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TimeOptions {
+    /// Formats of texts of dates and timestamps, and of integers that count time: of a target column, or (`None`) of
+    /// those that have no other.
+    pub formats: Vec<(Option<String>, TimeFormat)>,
+    /// Whether what times of Parquet and counts since 1970 have beyond microseconds may be cut off, toward the past.
+    pub allow_lossy: bool,
 }
 
 /// A bound of the range.
@@ -271,6 +284,7 @@ impl Options {
             mapping: MappingRules::default(),
             csv: CsvOptions::default(),
             zone: Zone::UTC,
+            times: TimeOptions::default(),
             limits: Limits::default(),
         }
     }

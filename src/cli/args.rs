@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
-use pgbackfill::{Bound, Commit, Existing, MaxRejects, OnConflict, WindowSize, Zone};
+use pgbackfill::{Bound, Commit, Existing, MaxRejects, OnConflict, TimeFormat, WindowSize, Zone};
 
 /// Load history into PostgreSQL and TimescaleDB, window by window, exactly once.
 #[derive(Debug, Parser)]
@@ -279,14 +279,28 @@ pub(crate) struct SourceOptions {
     /// Lines that start with this character are skipped
     #[arg(long, value_name = "CHAR", env = "PGBACKFILL_COMMENT", value_parser = read::byte)]
     pub(crate) comment: Option<u8>,
-    /// The zone of timestamps without an offset: UTC, +05:30, Europe/Berlin
-    #[arg(long, value_name = "ZONE", default_value = "UTC", env = "PGBACKFILL_TIMEZONE", value_parser = read::zone, allow_hyphen_values = true)]
-    pub(crate) timezone: Zone,
     /// The longest record of CSV; a longer one is an error
     #[arg(long, value_name = "SIZE", default_value = "64MiB", env = "PGBACKFILL_RECORD_BYTES", value_parser = read::bytes)]
     pub(crate) record_bytes: u64,
     #[command(flatten)]
     pub(crate) mending: MendingOptions,
+    #[command(flatten)]
+    pub(crate) times: TimeArgs,
+}
+
+/// How times are read.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Times")]
+pub(crate) struct TimeArgs {
+    /// The zone of timestamps without an offset: UTC, +05:30, Europe/Berlin
+    #[arg(long, value_name = "ZONE", default_value = "UTC", env = "PGBACKFILL_TIMEZONE", value_parser = read::zone, allow_hyphen_values = true)]
+    pub(crate) timezone: Zone,
+    /// Texts of dates and timestamps: strptime directives, or a count since 1970 as epoch-s, epoch-ms, epoch-us or epoch-ns
+    #[arg(long, value_name = "[COLUMN=]FORMAT", env = "PGBACKFILL_TIMESTAMP_FORMAT", value_parser = read::time_format)]
+    pub(crate) timestamp_format: Vec<(Option<String>, TimeFormat)>,
+    /// Cut off what times of Parquet and counts since 1970 have beyond microseconds
+    #[arg(long, env = "PGBACKFILL_ALLOW_LOSSY", value_parser = read::switch())]
+    pub(crate) allow_lossy: bool,
 }
 
 /// How CSV is served that is not as it should be.

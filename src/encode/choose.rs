@@ -15,8 +15,7 @@ use super::text::{Direct, Labels, Limit};
 use super::values::Texts;
 use super::{array_literal, boolean, bytea, catalog, composite, float, hstore, integer, interval, json_value, lists};
 use super::{mac, money, multirange, network, numeric, range, temporal, text, uuid};
-use crate::model::Zone;
-use crate::schema::{PgKind, PgType};
+use crate::schema::{PgKind, PgType, Reading};
 
 /// How a source column reaches a target column.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +34,25 @@ pub enum Support {
 /// How values of `source` reach a column of type `target`.
 #[must_use]
 pub fn support(source: &DataType, target: &PgType) -> Support {
-    match choose(source, target, &Zone::UTC) {
-        Choice::Binary(_) => Support::Binary { hashed: true },
+    support_as(source, target, &Reading::utc())
+}
+
+/// The same where values are read in a certain way.
+pub(crate) fn support_as(source: &DataType, target: &PgType, reading: &Reading) -> Support {
+    match choose(source, target, reading) {
+        Choice::Binary(_) => Support::Binary { hashed: reading.is_utf8 || !holds_jsonb(&target.kind) },
         Choice::Text(_) => Support::Text,
         Choice::None(reason) => Support::None(reason),
+    }
+}
+
+/// Whether values hold `jsonb`, whose keys the server keeps in the order of their lengths in its own encoding.
+fn holds_jsonb(kind: &PgKind) -> bool {
+    match kind {
+        PgKind::Jsonb => true,
+        PgKind::Array(element) => holds_jsonb(&element.kind),
+        PgKind::Composite(attributes) => attributes.iter().any(|attribute| holds_jsonb(&attribute.ty.kind)),
+        _ => false,
     }
 }
 
@@ -82,17 +96,21 @@ impl Choice {
 }
 
 /// The encoder that feeds `target` from `source`.
-pub(super) fn choose(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
+pub(super) fn choose(source: &DataType, target: &PgType, reading: &Reading) -> Choice {
     if target.kind == PgKind::Other {
-        return choose(source, &text::plain(), zone).read_as_text();
+        return choose(source, &text::plain(), reading).read_as_text();
+    }
+    let is_time = matches!(target.kind, PgKind::Date | PgKind::Timestamp(_) | PgKind::TimestampTz(_));
+    if source.is_integer() && is_time && reading.counts_time() {
+        return temporal::from_instants(source, target, reading);
     }
     if let PgKind::Json | PgKind::Jsonb = target.kind
         && !may_be_text(source)
     {
-        return json_value::from_values(source, target.kind == PgKind::Jsonb, zone);
+        return json_value::from_values(source, target.kind == PgKind::Jsonb, reading);
     }
     if let Some(simple) = simpler(source) {
-        let choice = choose(&simple, target, zone);
+        let choice = choose(&simple, target, reading);
         return match choice {
             Choice::None(_) => Choice::none(source, target),
             _ => choice.behind(move |column| Ok(widened(column, &simple))),
@@ -109,20 +127,20 @@ pub(super) fn choose(source: &DataType, target: &PgType, zone: &Zone) -> Choice 
         DataType::Float64 => float::from_float::<Float64Type>(source, target),
         DataType::Decimal128(_, scale) => numeric::from_decimal::<Decimal128Type>(*scale, source, target),
         DataType::Decimal256(_, scale) => numeric::from_decimal::<Decimal256Type>(*scale, source, target),
-        DataType::Utf8 => from_text::<StringArray>(source, target, zone),
-        DataType::Utf8View => from_text::<StringViewArray>(source, target, zone),
-        DataType::Binary | DataType::BinaryView | DataType::FixedSizeBinary(_) => from_bytes(source, target, zone),
+        DataType::Utf8 => from_text::<StringArray>(source, target, reading),
+        DataType::Utf8View => from_text::<StringViewArray>(source, target, reading),
+        DataType::Binary | DataType::BinaryView | DataType::FixedSizeBinary(_) => from_bytes(source, target, reading),
         DataType::List(item)
         | DataType::LargeList(item)
         | DataType::FixedSizeList(item, _)
         | DataType::ListView(item)
-        | DataType::LargeListView(item) => lists::from_list(item, source, target, zone),
+        | DataType::LargeListView(item) => lists::from_list(item, source, target, reading),
         DataType::Struct(fields) => match &target.kind {
-            PgKind::Composite(attributes) => composite::from_struct(fields, target, attributes, zone),
+            PgKind::Composite(attributes) => composite::from_struct(fields, target, attributes, reading),
             _ => Choice::none(source, target),
         },
-        DataType::Map(entries, _) if target.kind == PgKind::Hstore => hstore::from_map(entries, target, zone),
-        _ => temporal::from_temporal(source, target, zone),
+        DataType::Map(entries, _) if target.kind == PgKind::Hstore => hstore::from_map(entries, target, reading),
+        _ => temporal::from_temporal(source, target, reading),
     }
 }
 
@@ -178,16 +196,16 @@ fn widened(column: &ArrayRef, simple: &DataType) -> ArrayRef {
     arrow_cast::cast(column, simple).expect("every type that `simpler` names is reached without loss")
 }
 
-fn from_text<V: Texts>(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
+fn from_text<V: Texts>(source: &DataType, target: &PgType, reading: &Reading) -> Choice {
     match &target.kind {
         PgKind::Bool => parsed::<V, _>(boolean::parse),
-        PgKind::Int2 => parsed::<V, _>(integer::parse::<i16, 2>),
-        PgKind::Int4 => parsed::<V, _>(integer::parse::<i32, 4>),
-        PgKind::Int8 => parsed::<V, _>(integer::parse::<i64, 8>),
+        PgKind::Int2 => integer::from_text::<V, i16, 2>(reading),
+        PgKind::Int4 => integer::from_text::<V, i32, 4>(reading),
+        PgKind::Int8 => integer::from_text::<V, i64, 8>(reading),
         PgKind::Float4 => parsed::<V, _>(float::parse::<f32>),
         PgKind::Float8 => parsed::<V, _>(float::parse::<f64>),
         PgKind::Numeric(modifier) => {
-            let (modifier, mut number) = (*modifier, Numeric::default());
+            let (modifier, mut number) = (*modifier, Numeric::for_server(reading));
             parsed::<V, _>(move |text, out| number.encode_text(text, modifier, out))
         }
         PgKind::Text | PgKind::Varchar(_) | PgKind::Char(_) => text::from_text::<V>(Limit::of(&target.kind)),
@@ -200,7 +218,7 @@ fn from_text<V: Texts>(source: &DataType, target: &PgType, zone: &Zone) -> Choic
         }
         PgKind::Enum(labels) => Choice::Binary(Direct::<V, _>::boxed(Labels::new(labels, &target.name))),
         PgKind::Name => Choice::Binary(Direct::<V, _>::boxed(catalog::WholeName)),
-        PgKind::Array(element) => match choose(&DataType::Utf8, element, zone) {
+        PgKind::Array(element) => match choose(&DataType::Utf8, element, &reading.inside()) {
             Choice::Binary(encoder) => Choice::Binary(array_literal::ArrayLiteral::<V>::boxed(element.oid, encoder)),
             Choice::Text(_) => Choice::input_text::<V>(),
             Choice::None(reason) => Choice::None(reason),
@@ -212,12 +230,12 @@ fn from_text<V: Texts>(source: &DataType, target: &PgType, zone: &Zone) -> Choic
         | PgKind::TimeTz(_)
         | PgKind::Timestamp(_)
         | PgKind::TimestampTz(_)
-        | PgKind::Interval(_) => temporal::from_text::<V>(source, target, zone),
-        _ => from_rarer_text::<V>(source, target, zone),
+        | PgKind::Interval(_) => temporal::from_text::<V>(source, target, reading),
+        _ => from_rarer_text::<V>(source, target, reading),
     }
 }
 
-fn from_rarer_text<V: Texts>(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
+fn from_rarer_text<V: Texts>(source: &DataType, target: &PgType, reading: &Reading) -> Choice {
     match &target.kind {
         PgKind::Inet => parsed::<V, _>(|text, out| network::parse(text, false, out)),
         PgKind::Cidr => parsed::<V, _>(|text, out| network::parse(text, true, out)),
@@ -236,9 +254,9 @@ fn from_rarer_text<V: Texts>(source: &DataType, target: &PgType, zone: &Zone) ->
         PgKind::PgLsn => parsed::<V, _>(catalog::parse_lsn),
         PgKind::InternalChar => parsed::<V, _>(catalog::parse_char),
         PgKind::Point => parsed::<V, _>(catalog::parse_point),
-        PgKind::Range { subtype, discrete } => range::from_text::<V>(subtype, *discrete, zone),
-        PgKind::Multirange(range) => multirange::from_text::<V>(range, zone),
-        PgKind::Composite(attributes) => composite::from_text::<V>(attributes, zone),
+        PgKind::Range { subtype, discrete } => range::from_text::<V>(subtype, *discrete, reading),
+        PgKind::Multirange(range) => multirange::from_text::<V>(range, reading),
+        PgKind::Composite(attributes) => composite::from_text::<V>(attributes, reading),
         PgKind::Hstore => {
             let mut pairs = hstore::Pairs::default();
             parsed::<V, _>(move |text, out| pairs.encode(text, out))
@@ -255,7 +273,7 @@ where
     Choice::Binary(Built::<V, _>::boxed(move |array: &V, row, out: &mut Vec<u8>| parse(array.text(row), out)))
 }
 
-fn from_bytes(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
+fn from_bytes(source: &DataType, target: &PgType, reading: &Reading) -> Choice {
     match (&target.kind, source) {
         (PgKind::Bytea, DataType::Binary) => Choice::Binary(Direct::<BinaryArray, _>::boxed(text::Whole)),
         (PgKind::Bytea, DataType::BinaryView) => Choice::Binary(Direct::<BinaryViewArray, _>::boxed(text::Whole)),
@@ -276,7 +294,7 @@ fn from_bytes(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
             | PgKind::MacAddr8
             | PgKind::Hstore,
             DataType::Binary | DataType::BinaryView,
-        ) => choose(&DataType::Utf8, target, zone).behind(text::checked_utf8),
+        ) => choose(&DataType::Utf8, target, reading).behind(text::checked_utf8),
         _ => Choice::none(source, target),
     }
 }

@@ -17,8 +17,7 @@ use super::component::Component;
 use super::field::{Fault, FieldEncoder, LENGTH_BYTES, Prepared, field_length, put_null};
 use super::quoted::Cursor;
 use super::values::{Texts, is_space, shown};
-use crate::model::Zone;
-use crate::schema::{PgAttribute, PgType};
+use crate::schema::{PgAttribute, PgType, Reading};
 
 /// Bytes of the count of attributes, and of each attribute's type.
 const WORD_BYTES: usize = 4;
@@ -37,11 +36,11 @@ struct Attribute {
 }
 
 /// The encoder that feeds a composite type from row literals.
-pub(super) fn from_text<V: Texts>(attributes: &Arc<[PgAttribute]>, zone: &Zone) -> Choice {
+pub(super) fn from_text<V: Texts>(attributes: &Arc<[PgAttribute]>, reading: &Reading) -> Choice {
     let count = attributes.len();
     let sources = std::iter::repeat_n(&DataType::Utf8, count);
     let parse = move |column: &ArrayRef| read_rows::<V>(column, count);
-    match components(attributes, sources, zone) {
+    match components(attributes, sources, reading) {
         Ok(attributes) => Choice::Binary(Prepared::boxed(parse, Composite::boxed(attributes))),
         Err(Choice::Text(_)) => Choice::input_text::<V>(),
         Err(none) => none,
@@ -49,7 +48,12 @@ pub(super) fn from_text<V: Texts>(attributes: &Arc<[PgAttribute]>, zone: &Zone) 
 }
 
 /// The encoder that feeds a composite type from structs, whose fields have the names of its attributes.
-pub(super) fn from_struct(fields: &Fields, target: &PgType, attributes: &Arc<[PgAttribute]>, zone: &Zone) -> Choice {
+pub(super) fn from_struct(
+    fields: &Fields,
+    target: &PgType,
+    attributes: &Arc<[PgAttribute]>,
+    reading: &Reading,
+) -> Choice {
     let mut places = Vec::with_capacity(attributes.len());
     for attribute in attributes.iter() {
         let mut named = fields.iter().enumerate().filter(|(_, field)| field.name() == &attribute.name);
@@ -66,7 +70,7 @@ pub(super) fn from_struct(fields: &Fields, target: &PgType, attributes: &Arc<[Pg
         return Choice::None(format!("{target} has no attribute for field {} of the struct", field.name()));
     }
     let sources = places.iter().map(|place| fields[*place].data_type());
-    match components(attributes, sources, zone) {
+    match components(attributes, sources, reading) {
         Ok(attributes) => Choice::Binary(Prepared::boxed(
             move |column| Ok(picked(column.as_struct(), &places)),
             Composite::boxed(attributes),
@@ -80,15 +84,17 @@ pub(super) fn from_struct(fields: &Fields, target: &PgType, attributes: &Arc<[Pg
 fn components<'a>(
     attributes: &[PgAttribute],
     sources: impl Iterator<Item = &'a DataType>,
-    zone: &Zone,
+    reading: &Reading,
 ) -> Result<Vec<Attribute>, Choice> {
-    let each = attributes.iter().zip(sources).map(|(attribute, source)| match choose(source, &attribute.ty, zone) {
-        Choice::Binary(encoder) => {
-            let (name, component) = (attribute.name.clone(), Component::new(encoder));
-            Ok(Attribute { name, oid: attribute.ty.oid, component })
+    let each = attributes.iter().zip(sources).map(|(attribute, source)| {
+        match choose(source, &attribute.ty, &reading.inside()) {
+            Choice::Binary(encoder) => {
+                let (name, component) = (attribute.name.clone(), Component::new(encoder));
+                Ok(Attribute { name, oid: attribute.ty.oid, component })
+            }
+            Choice::None(reason) => Err(Choice::None(format!("attribute {}: {reason}", attribute.name))),
+            text @ Choice::Text(_) => Err(text),
         }
-        Choice::None(reason) => Err(Choice::None(format!("attribute {}: {reason}", attribute.name))),
-        text @ Choice::Text(_) => Err(text),
     });
     each.collect()
 }

@@ -10,8 +10,8 @@ use super::choose::{Choice, choose, choose_stored_key};
 use super::copy_text::LineWriter;
 use super::field::{Fault, FieldEncoder};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{RowHash, Zone};
-use crate::schema::{PgType, ValueFault};
+use crate::model::RowHash;
+use crate::schema::{PgType, Reading, ValueFault};
 
 /// Rows encoded together. Lengths and cursors of so many rows stay in the first-level cache.
 const GROUP_ROWS_MAX: usize = 1024;
@@ -89,13 +89,18 @@ impl std::fmt::Debug for Encoder {
 
 impl Encoder {
     /// An encoder for `columns`, of which the first `hashed` take part in the row hash. Texts without an offset are
-    /// taken in `zone`.
+    /// taken in the zone of `reading`.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Schema`] if a column cannot be fed from its source, or not in this format.
-    #[expect(clippy::needless_pass_by_value, reason = "made once per table; its caller has a zone of its own to give")]
-    pub fn try_new(columns: Vec<ColumnPlan>, hashed: usize, format: CopyFormat, zone: Zone) -> Result<Self> {
+    pub fn try_new(
+        columns: Vec<ColumnPlan>,
+        hashed: usize,
+        format: CopyFormat,
+        reading: impl Into<Reading>,
+    ) -> Result<Self> {
+        let reading = reading.into();
         let count = i16::try_from(columns.len())
             .map_err(|_| Error::new(ErrorKind::Schema, format!("{} columns are too many for COPY", columns.len())))?;
         if hashed > columns.len() {
@@ -104,7 +109,7 @@ impl Encoder {
         let mut encoders = Vec::with_capacity(columns.len());
         let mut printed = Vec::with_capacity(columns.len());
         for column in &columns {
-            let (encoder, form) = column_encoder(column, format, &zone)?;
+            let (encoder, form) = column_encoder(column, format, &reading.of_column(&column.name))?;
             encoders.push(encoder);
             printed.push(form);
         }
@@ -310,12 +315,16 @@ fn in_column(column: usize, fault: Fault) -> ValueFault {
 }
 
 /// A column's encoder, and the type by whose rules its fields are printed as text.
-fn column_encoder(column: &ColumnPlan, format: CopyFormat, zone: &Zone) -> Result<(Box<dyn FieldEncoder>, PgType)> {
+fn column_encoder(
+    column: &ColumnPlan,
+    format: CopyFormat,
+    reading: &Reading,
+) -> Result<(Box<dyn FieldEncoder>, PgType)> {
     let refuse = |reason: String| {
         Error::new(ErrorKind::Schema, format!("{} cannot be loaded: {reason}", column.target)).in_column(&column.name)
     };
     let choice = match column.role {
-        Role::Value => choose(&column.source, &column.target, zone),
+        Role::Value => choose(&column.source, &column.target, reading),
         Role::StoredKey => choose_stored_key(&column.source, &column.target),
     };
     match choice {

@@ -17,8 +17,7 @@ use super::field::{Fault, FieldEncoder, LENGTH_BYTES};
 use super::lists::{compacted, row_of};
 use super::sort::sort;
 use super::values::shown;
-use crate::model::Zone;
-use crate::schema::PgType;
+use crate::schema::{PgType, Reading};
 
 /// Puts pairs in the extension's form; keeps its buffers from one value to the next.
 #[derive(Debug, Default)]
@@ -217,9 +216,9 @@ struct Maps {
 }
 
 /// The encoder that feeds `hstore` from maps of these entries.
-pub(super) fn from_map(entries: &FieldRef, target: &PgType, zone: &Zone) -> Choice {
+pub(super) fn from_map(entries: &FieldRef, target: &PgType, reading: &Reading) -> Choice {
     let DataType::Struct(fields) = entries.data_type() else { return Choice::none(entries.data_type(), target) };
-    let text = |at: usize| match choose(fields[at].data_type(), &super::text::plain(), zone) {
+    let text = |at: usize| match choose(fields[at].data_type(), &super::text::plain(), reading) {
         Choice::Binary(encoder) => Ok(Component::new(encoder)),
         Choice::Text(_) | Choice::None(_) => {
             Err(Choice::None(format!("no rule makes a text of {target} out of {}", fields[at].data_type())))

@@ -3,13 +3,13 @@
 use arrow_array::{ArrowPrimitiveType, PrimitiveArray};
 use arrow_schema::DataType;
 
-use super::choose::Choice;
+use super::choose::{Choice, parsed};
 use super::field::{Built, Fixed};
 use super::money;
 use super::numeric::Numeric;
 use super::text::Limit;
-use super::values::{Values, shown, trimmed};
-use crate::schema::{PgKind, PgType};
+use super::values::{Texts, Values, shown, trimmed};
+use crate::schema::{PgKind, PgType, Reading};
 
 /// An integer type of the server, of `N` bytes.
 pub(super) trait Integer<const N: usize>: TryFrom<i64> + TryFrom<i128> + Copy + 'static {
@@ -57,6 +57,47 @@ pub(super) fn parse<T: Integer<N>, const N: usize>(text: &str, out: &mut Vec<u8>
     let value = word.parse::<i64>().ok().and_then(|value| T::try_from(value).ok());
     out.extend_from_slice(&value.ok_or_else(|| out_of_range(word, T::NAME))?.sent());
     Ok(())
+}
+
+/// The encoder that feeds an integer type from texts.
+pub(super) fn from_text<V: Texts, T: Integer<N>, const N: usize>(reading: &Reading) -> Choice {
+    if reading.server_is_at_least(16) { parsed::<V, _>(parse_since_16::<T, N>) } else { parsed::<V, _>(parse::<T, N>) }
+}
+
+/// The same as servers from 16 on read it: also in hexadecimal, octal and binary digits, and with underscores between
+/// digits.
+fn parse_since_16<T: Integer<N>, const N: usize>(text: &str, out: &mut Vec<u8>) -> Result<(), String> {
+    let word = trimmed(text);
+    if word.bytes().all(|letter| !matches!(letter, b'_' | b'x' | b'X' | b'o' | b'O' | b'b' | b'B')) {
+        return parse::<T, N>(text, out);
+    }
+    let unsigned = word.strip_prefix(['-', '+']).unwrap_or(word);
+    let (radix, digits) = radix_of(unsigned);
+    let plain = without_underscores(digits, radix).ok_or_else(|| format!("{} is not an integer", shown(text)))?;
+    // 64 bits and a sign fit 128 many times; what does not is out of any range.
+    let size = i128::from_str_radix(&plain, radix).ok();
+    let value = size.map(|size| if word.starts_with('-') { -size } else { size });
+    let value = value.and_then(|value| T::try_from(value).ok()).ok_or_else(|| out_of_range(word, T::NAME))?;
+    out.extend_from_slice(&value.sent());
+    Ok(())
+}
+
+/// The base of a number by its prefix, and the rest of it.
+pub(super) fn radix_of(number: &str) -> (u32, &str) {
+    match number.as_bytes() {
+        [b'0', b'x' | b'X', ..] => (16, &number[2..]),
+        [b'0', b'o' | b'O', ..] => (8, &number[2..]),
+        [b'0', b'b' | b'B', ..] => (2, &number[2..]),
+        _ => (10, number),
+    }
+}
+
+/// The digits of a number, in which an underscore may stand before a digit, but not first in a decimal one.
+pub(super) fn without_underscores(digits: &str, radix: u32) -> Option<String> {
+    let misplaced = digits.ends_with('_') || digits.contains("__") || radix == 10 && digits.starts_with('_');
+    let plain: String = digits.chars().filter(|letter| *letter != '_').collect();
+    let sound = !misplaced && !plain.is_empty() && plain.chars().all(|letter| letter.is_digit(radix));
+    sound.then_some(plain)
 }
 
 /// The encoder that feeds `target` from integers.
@@ -152,6 +193,32 @@ mod tests {
         for text in ["", "-", "1.0", "1 2", "0x1", "--1", "١"] {
             assert_eq!(int2(text), Err(format!("\"{text}\" is not an integer")));
         }
+    }
+
+    /// By the documentation of version 16, section 4.1.2.6 and its release notes.
+    #[test]
+    fn servers_from_16_on_read_other_bases_and_underscores() {
+        let read = |text: &str| {
+            let mut out = Vec::new();
+            parse_since_16::<i16, 2>(text, &mut out).map(|()| i16::from_be_bytes([out[0], out[1]]))
+        };
+        for (text, value) in [
+            ("0x1F", 31),
+            (" -0X1f ", -31),
+            ("0o17", 15),
+            ("0b11", 3),
+            ("1_000", 1_000),
+            ("0x_1_F", 31),
+            ("-0x8000", i16::MIN),
+            ("+7", 7),
+        ] {
+            assert_eq!(read(text), Ok(value), "{text}");
+        }
+        for text in ["0x", "0x_", "_1", "1_", "1__0", "0xg", "0o8", "0b2", "0x-1", "x1", "--0x1", "0x1.0", "1e3"] {
+            assert_eq!(read(text), Err(format!("\"{text}\" is not an integer")), "{text}");
+        }
+        assert_eq!(read("0x8000"), Err("0x8000 is out of range for smallint".into()));
+        assert!(read(&format!("0x{}", "F".repeat(60))).is_err());
     }
 
     #[test]

@@ -90,7 +90,7 @@ pub(super) fn print(interval: Interval, out: &mut Vec<u8>) {
 }
 
 /// The encoder that feeds `target` from durations and intervals.
-pub(super) fn from_intervals(source: &DataType, target: &PgType) -> Choice {
+pub(super) fn from_intervals(source: &DataType, target: &PgType, lossy: bool) -> Choice {
     let PgKind::Interval(modifier) = target.kind else { return Choice::none(source, target) };
     match source {
         DataType::Duration(TimeUnit::Second) => {
@@ -100,6 +100,9 @@ pub(super) fn from_intervals(source: &DataType, target: &PgType) -> Choice {
             built::<DurationMillisecondType>(|millis| millis.checked_mul(1_000).and_then(micros), modifier)
         }
         DataType::Duration(TimeUnit::Microsecond) => built::<DurationMicrosecondType>(micros, modifier),
+        DataType::Duration(TimeUnit::Nanosecond) if lossy => {
+            built::<DurationNanosecondType>(|nanos| micros(nanos.div_euclid(1_000)), modifier)
+        }
         DataType::Duration(TimeUnit::Nanosecond) => {
             built::<DurationNanosecondType>(|nanos| whole_micros(nanos).and_then(micros), modifier)
         }
@@ -110,6 +113,13 @@ pub(super) fn from_intervals(source: &DataType, target: &PgType) -> Choice {
             |value| {
                 let micros = i64::from(value.milliseconds) * 1_000;
                 Some(Interval { months: 0, days: value.days, micros })
+            },
+            modifier,
+        ),
+        DataType::Interval(IntervalUnit::MonthDayNano) if lossy => built::<IntervalMonthDayNanoType>(
+            |value| {
+                let micros = value.nanoseconds.div_euclid(1_000);
+                Some(Interval { months: value.months, days: value.days, micros })
             },
             modifier,
         ),

@@ -16,7 +16,7 @@ use super::composite::{of_columns, within};
 use super::field::{Fault, FieldEncoder, LENGTH_BYTES};
 use super::jsonb::{Canonical, print_string};
 use super::lists::{as_list, compacted, row_of};
-use crate::model::Zone;
+use crate::schema::Reading;
 
 /// How the values of a type are printed, as a tree of the types that they hold.
 enum Node {
@@ -70,8 +70,8 @@ struct JsonField {
 }
 
 /// The encoder that feeds `json`, or `jsonb` if `binary`, from values that are not texts.
-pub(super) fn from_values(source: &DataType, binary: bool, zone: &Zone) -> Choice {
-    match Node::try_new(source, zone) {
+pub(super) fn from_values(source: &DataType, binary: bool, reading: &Reading) -> Choice {
+    match Node::try_new(source, reading) {
         Ok(node) => {
             let canonical = binary.then(Canonical::default);
             Choice::Binary(Box::new(JsonField { node, canonical, text: Vec::new(), gathered: Gathered::default() }))
@@ -81,21 +81,21 @@ pub(super) fn from_values(source: &DataType, binary: bool, zone: &Zone) -> Choic
 }
 
 impl Node {
-    fn try_new(source: &DataType, zone: &Zone) -> Result<Self, String> {
+    fn try_new(source: &DataType, reading: &Reading) -> Result<Self, String> {
         Ok(match source {
             DataType::Null => Self::Null,
-            DataType::Struct(fields) => Self::Struct(members(fields, zone)?),
+            DataType::Struct(fields) => Self::Struct(members(fields, reading)?),
             DataType::List(item)
             | DataType::LargeList(item)
             | DataType::FixedSizeList(item, _)
             | DataType::ListView(item)
-            | DataType::LargeListView(item) => Self::List(List(Box::new(Self::try_new(item.data_type(), zone)?))),
+            | DataType::LargeListView(item) => Self::List(List(Box::new(Self::try_new(item.data_type(), reading)?))),
             DataType::Map(entries, _) => {
                 let DataType::Struct(fields) = entries.data_type() else { return Err(no_form(source)) };
-                let keys = Leaf::try_new(fields[0].data_type(), zone)?;
-                Self::Map { keys, values: List(Box::new(Self::try_new(fields[1].data_type(), zone)?)) }
+                let keys = Leaf::try_new(fields[0].data_type(), reading)?;
+                Self::Map { keys, values: List(Box::new(Self::try_new(fields[1].data_type(), reading)?)) }
             }
-            _ => Self::Leaf(Leaf::try_new(source, zone)?),
+            _ => Self::Leaf(Leaf::try_new(source, reading)?),
         })
     }
 
@@ -195,7 +195,7 @@ fn separate(needed: bool, out: &mut Vec<u8>) {
     }
 }
 
-fn members(fields: &Fields, zone: &Zone) -> Result<Vec<Member>, String> {
+fn members(fields: &Fields, reading: &Reading) -> Result<Vec<Member>, String> {
     let mut members = Vec::with_capacity(fields.len());
     for (at, field) in fields.iter().enumerate() {
         if fields[..at].iter().any(|other| other.name() == field.name()) {
@@ -204,7 +204,7 @@ fn members(fields: &Fields, zone: &Zone) -> Result<Vec<Member>, String> {
         let mut head = Vec::new();
         print_string(field.name().as_bytes(), &mut head);
         head.push(b':');
-        members.push(Member { head, node: Node::try_new(field.data_type(), zone)? });
+        members.push(Member { head, node: Node::try_new(field.data_type(), reading)? });
     }
     Ok(members)
 }
@@ -231,9 +231,9 @@ fn no_form(source: &DataType) -> String {
 }
 
 impl Leaf {
-    fn try_new(source: &DataType, zone: &Zone) -> Result<Self, String> {
+    fn try_new(source: &DataType, reading: &Reading) -> Result<Self, String> {
         let style = style(source).ok_or_else(|| no_form(source))?;
-        match choose(source, &super::text::plain(), zone) {
+        match choose(source, &super::text::plain(), &reading.inside()) {
             Choice::Binary(encoder) => Ok(Self { component: Component::new(encoder), style, first: 0 }),
             Choice::Text(_) | Choice::None(_) => Err(no_form(source)),
         }

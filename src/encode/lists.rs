@@ -14,8 +14,7 @@ use super::array::{ArrayField, DIMENSIONS_MAX, Dimension, Dimensions, Shape};
 use super::choose::{Choice, choose};
 use super::composite::of_columns;
 use super::field::{Fault, FieldEncoder};
-use crate::model::Zone;
-use crate::schema::{PgKind, PgType};
+use crate::schema::{PgKind, PgType, Reading};
 
 /// Encodes lists as arrays.
 struct Lists {
@@ -27,11 +26,11 @@ struct Lists {
 /// The encoder that feeds `target` from lists of `item`.
 ///
 /// Lists in lists become an array of several dimensions, unless the elements of the array can be lists by themselves.
-pub(super) fn from_list(item: &FieldRef, source: &DataType, target: &PgType, zone: &Zone) -> Choice {
+pub(super) fn from_list(item: &FieldRef, source: &DataType, target: &PgType, reading: &Reading) -> Choice {
     let PgKind::Array(element) = &target.kind else { return Choice::none(source, target) };
     let mut leaf = item.data_type();
     for depth in 1..=DIMENSIONS_MAX {
-        match choose(leaf, element, zone) {
+        match choose(leaf, element, &reading.inside()) {
             Choice::Binary(encoder) => {
                 return Choice::Binary(Box::new(Lists { field: ArrayField::new(element.oid, encoder), depth }));
             }

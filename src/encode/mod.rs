@@ -48,6 +48,7 @@ mod values;
 mod tests;
 
 pub use builder::BlockBuilder;
+pub(crate) use choose::support_as;
 pub use choose::{Support, support};
 pub use encoder::{ColumnPlan, CopyFormat, Encoder, Role};
 

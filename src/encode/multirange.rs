@@ -20,8 +20,7 @@ use super::field::{Fault, FieldEncoder, Prepared};
 use super::range::{RangeReader, Ranges, Span, after_empty};
 use super::sort::sort;
 use super::values::{Texts, is_space, shown};
-use crate::model::Zone;
-use crate::schema::{PgKind, PgType};
+use crate::schema::{PgKind, PgType, Reading};
 
 /// Encodes a column of lists of ranges.
 struct Multirange {
@@ -32,10 +31,10 @@ struct Multirange {
 }
 
 /// The encoder that feeds a multirange type from its literals.
-pub(super) fn from_text<V: Texts>(range: &PgType, zone: &Zone) -> Choice {
+pub(super) fn from_text<V: Texts>(range: &PgType, reading: &Reading) -> Choice {
     let text = || Choice::input_text::<V>();
     let PgKind::Range { subtype, discrete } = &range.kind else { return text() };
-    match Ranges::try_new(subtype, *discrete, zone) {
+    match Ranges::try_new(subtype, *discrete, reading) {
         Ok(ranges) => {
             let encoder = Multirange { ranges, spans: Vec::new(), gathered: Gathered::default() };
             Choice::Binary(Prepared::boxed(read_multiranges::<V>, Box::new(encoder)))

@@ -20,8 +20,7 @@ use super::field::{Fault, FieldEncoder, LENGTH_BYTES, Prepared};
 use super::order::{Order, integer};
 use super::quoted::Cursor;
 use super::values::{Texts, is_space, shown};
-use crate::model::Zone;
-use crate::schema::{PgKind, PgType};
+use crate::schema::{PgKind, PgType, Reading};
 
 /// Flags of the binary form.
 pub(super) const EMPTY: u8 = 0x01;
@@ -69,8 +68,8 @@ enum Step {
 
 impl Ranges {
     /// For bounds of `subtype`; the choice for it if that is none that has a binary form here.
-    pub(super) fn try_new(subtype: &PgType, discrete: bool, zone: &Zone) -> Result<Self, Choice> {
-        let encoder = || match choose(&DataType::Utf8, subtype, zone) {
+    pub(super) fn try_new(subtype: &PgType, discrete: bool, reading: &Reading) -> Result<Self, Choice> {
+        let encoder = || match choose(&DataType::Utf8, subtype, &reading.inside()) {
             Choice::Binary(encoder) => Ok(Component::new(encoder)),
             other => Err(other),
         };
@@ -223,8 +222,8 @@ struct RangeField {
 }
 
 /// The encoder that feeds a range type from range literals.
-pub(super) fn from_text<V: Texts>(subtype: &PgType, discrete: bool, zone: &Zone) -> Choice {
-    match Ranges::try_new(subtype, discrete, zone) {
+pub(super) fn from_text<V: Texts>(subtype: &PgType, discrete: bool, reading: &Reading) -> Choice {
+    match Ranges::try_new(subtype, discrete, reading) {
         Ok(ranges) => {
             let encoder = Box::new(RangeField { ranges, gathered: Gathered::default() });
             Choice::Binary(Prepared::boxed(read_ranges::<V>, encoder))

@@ -15,9 +15,9 @@ use super::interval;
 use super::text::Limit;
 use super::time;
 use super::values::{Texts, shown};
+use crate::model::KeyKind;
 use crate::model::datetime::{self, format_date, format_timestamp, format_timestamptz};
-use crate::model::{KeyKind, Zone};
-use crate::schema::{PgKind, PgType, stored_keys};
+use crate::schema::{PgKind, PgType, Reading, key_of_text, stored_keys};
 
 /// Why a text is not of the type `target`.
 pub(super) fn refuse(text: &str, target: &str, fault: datetime::Fault) -> String {
@@ -25,37 +25,45 @@ pub(super) fn refuse(text: &str, target: &str, fault: datetime::Fault) -> String
 }
 
 /// The encoder that feeds `target`, a date or time, from texts.
-pub(super) fn from_text<V: Texts>(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
-    let (name, zone) = (target.name.clone(), zone.clone());
+pub(super) fn from_text<V: Texts>(source: &DataType, target: &PgType, reading: &Reading) -> Choice {
+    let (name, reading) = (target.name.clone(), reading.clone());
     match target.kind {
         PgKind::Date => parsed::<V, _>(move |text, out| {
-            let days = datetime::parse_date(text.as_bytes()).map_err(|fault| refuse(text, &name, fault))?;
-            out.extend_from_slice(&days.to_be_bytes());
+            let days = key_of_text(text.as_bytes(), KeyKind::Date, &reading);
+            let days = days.map_err(|fault| refuse(text, &name, fault))?;
+            out.extend_from_slice(&i32::try_from(days).expect("a day of the server's has 32 bits").to_be_bytes());
             Ok(())
         }),
-        PgKind::Timestamp(digits) => parsed::<V, _>(move |text, out| {
-            let micros = datetime::parse_timestamp(text.as_bytes()).map_err(|fault| refuse(text, &name, fault))?;
-            put_timestamp(micros, digits, text, &name, out)
-        }),
-        PgKind::TimestampTz(digits) => parsed::<V, _>(move |text, out| {
-            let micros =
-                datetime::parse_timestamptz(text.as_bytes(), &zone).map_err(|fault| refuse(text, &name, fault))?;
-            put_timestamp(micros, digits, text, &name, out)
-        }),
+        PgKind::Timestamp(digits) => moments::<V>(KeyKind::Timestamp, digits, name, reading),
+        PgKind::TimestampTz(digits) => moments::<V>(KeyKind::TimestampTz, digits, name, reading),
         PgKind::Time(digits) => parsed::<V, _>(move |text, out| {
             let micros = datetime::parse_time(text.as_bytes()).map_err(|fault| refuse(text, &name, fault))?;
             out.extend_from_slice(&time::round(micros, digits).to_be_bytes());
             Ok(())
         }),
         PgKind::TimeTz(digits) => {
-            parsed::<V, _>(move |text, out| time::put_timetz_text(text, digits, &zone, &name, out))
+            parsed::<V, _>(move |text, out| time::put_timetz_text(text, digits, &reading.zone, &name, out))
         }
-        PgKind::Interval(modifier) => parsed::<V, _>(move |text, out| {
-            let read = datetime::parse_interval(text.as_bytes()).map_err(|fault| refuse(text, &name, fault))?;
-            interval::put(read, modifier, out)
-        }),
+        PgKind::Interval(modifier) => {
+            let parse = if reading.server_is_at_least(15) {
+                datetime::parse_interval_since_15
+            } else {
+                datetime::parse_interval
+            };
+            parsed::<V, _>(move |text, out| {
+                let read = parse(text.as_bytes()).map_err(|fault| refuse(text, &name, fault))?;
+                interval::put(read, modifier, out)
+            })
+        }
         _ => Choice::none(source, target),
     }
+}
+
+fn moments<V: Texts>(kind: KeyKind, digits: Option<u8>, name: String, reading: Reading) -> Choice {
+    parsed::<V, _>(move |text, out| {
+        let micros = key_of_text(text.as_bytes(), kind, &reading).map_err(|fault| refuse(text, &name, fault))?;
+        put_timestamp(micros, digits, text, &name, out)
+    })
 }
 
 fn put_timestamp(micros: i64, digits: Option<u8>, text: &str, name: &str, out: &mut Vec<u8>) -> Result<(), String> {
@@ -73,17 +81,17 @@ fn rounded(micros: i64, digits: Option<u8>) -> Option<i64> {
 }
 
 /// The encoder that feeds `target` from arrays of dates, times or durations.
-pub(super) fn from_temporal(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
+pub(super) fn from_temporal(source: &DataType, target: &PgType, reading: &Reading) -> Choice {
     match source {
-        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => from_instants(source, target, zone),
-        DataType::Time32(_) | DataType::Time64(_) => time::from_times(source, target, zone),
-        DataType::Duration(_) | DataType::Interval(_) => interval::from_intervals(source, target),
+        DataType::Date32 | DataType::Date64 | DataType::Timestamp(..) => from_instants(source, target, reading),
+        DataType::Time32(_) | DataType::Time64(_) => time::from_times(source, target, reading),
+        DataType::Duration(_) | DataType::Interval(_) => interval::from_intervals(source, target, reading.lossy),
         _ => Choice::none(source, target),
     }
 }
 
-/// The encoder that feeds `target` from arrays of dates and timestamps.
-fn from_instants(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
+/// The encoder that feeds `target` from arrays of dates and timestamps, or of integers that count time.
+pub(super) fn from_instants(source: &DataType, target: &PgType, reading: &Reading) -> Choice {
     let (kind, encoder) = match &target.kind {
         PgKind::Date => (KeyKind::Date, date_keys()),
         PgKind::Timestamp(digits) => (KeyKind::Timestamp, timestamp_keys(*digits, &target.name)),
@@ -98,8 +106,8 @@ fn from_instants(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
         }
         _ => return Choice::none(source, target),
     };
-    let zone = zone.clone();
-    let to_keys = move |column: &ArrayRef| match stored_keys(column, kind, &zone) {
+    let reading = reading.clone();
+    let to_keys = move |column: &ArrayRef| match stored_keys(column, kind, &reading) {
         Ok(keys) => Ok(Arc::new(keys) as ArrayRef),
         Err(fault) => Err(Fault { row: fault.row, reason: fault.reason }),
     };

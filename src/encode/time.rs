@@ -13,7 +13,7 @@ use super::text::Limit;
 use super::values::Values;
 use crate::model::Zone;
 use crate::model::datetime::{MICROS_PER_DAY, parse_timetz};
-use crate::schema::{PgKind, PgType};
+use crate::schema::{PgKind, PgType, Reading};
 
 /// Fractional digits of a microsecond.
 const MICRO_DIGITS: u8 = 6;
@@ -53,7 +53,8 @@ pub(super) fn print(micros: i64, out: &mut Vec<u8>) {
 }
 
 /// The encoder that feeds `target` from times of day.
-pub(super) fn from_times(source: &DataType, target: &PgType, zone: &Zone) -> Choice {
+pub(super) fn from_times(source: &DataType, target: &PgType, reading: &Reading) -> Choice {
+    let zone = &reading.zone;
     match source {
         DataType::Time32(TimeUnit::Second) => {
             in_unit::<Time32SecondType>(|value| Some(i64::from(value) * 1_000_000), source, target, zone)
@@ -62,6 +63,10 @@ pub(super) fn from_times(source: &DataType, target: &PgType, zone: &Zone) -> Cho
             in_unit::<Time32MillisecondType>(|value| Some(i64::from(value) * 1_000), source, target, zone)
         }
         DataType::Time64(TimeUnit::Microsecond) => in_unit::<Time64MicrosecondType>(Some, source, target, zone),
+        // Cut off toward midnight before it, which is toward the past.
+        DataType::Time64(TimeUnit::Nanosecond) if reading.lossy => {
+            in_unit::<Time64NanosecondType>(|value| Some(value.div_euclid(1_000)), source, target, zone)
+        }
         DataType::Time64(TimeUnit::Nanosecond) => {
             in_unit::<Time64NanosecondType>(|value| (value % 1_000 == 0).then_some(value / 1_000), source, target, zone)
         }

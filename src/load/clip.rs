@@ -8,8 +8,8 @@ use arrow_select::filter::filter_record_batch;
 
 use crate::encode::{BlockBuilder, Encoder};
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{KeyKind, Origin, RowFault, Rows, TimeKey, Zone};
-use crate::schema::{ValueFault, stored_keys, stored_keys_or_null};
+use crate::model::{KeyKind, Origin, RowFault, Rows, TimeKey};
+use crate::schema::{Reading, ValueFault, stored_keys, stored_keys_or_null};
 
 /// The time column of a mapping.
 #[derive(Debug, Clone)]
@@ -17,7 +17,7 @@ pub(crate) struct TimeColumn {
     /// Its position in the mapping.
     pub(crate) position: usize,
     pub(crate) kind: KeyKind,
-    pub(crate) zone: Zone,
+    pub(crate) reading: Reading,
     /// Whether rows whose time cannot be read are passed over: the profile has noted them.
     pub(crate) passing_over: bool,
 }
@@ -59,14 +59,14 @@ impl TimeColumn {
         let refuse =
             |fault: &RowFault| Err(refusal(fault, batch.schema().field(self.position).name(), origin, fault.row));
         if !self.passing_over {
-            return match (undecoded.first(), stored_keys(array, self.kind, &self.zone)) {
+            return match (undecoded.first(), stored_keys(array, self.kind, &self.reading)) {
                 (Some(fault), _) => refuse(fault),
                 (None, Err(fault)) => refuse(&place(fault)),
                 (None, Ok(keys)) => Ok(Keys { keys, unread: Vec::new() }),
             };
         }
         let mut faults = Vec::new();
-        let keys = match stored_keys_or_null(array, self.kind, &self.zone, &mut faults) {
+        let keys = match stored_keys_or_null(array, self.kind, &self.reading, &mut faults) {
             Ok(keys) => keys,
             Err(fault) => return refuse(&place(fault)),
         };

@@ -17,6 +17,7 @@ use crate::model::{KeyKind, KeySpan, Mended, Reject};
 use crate::options::{MaxRejects, Options};
 use crate::plan::Range;
 use crate::pool::{ByteLimit, CpuPool};
+use crate::schema::Reading;
 
 /// What a source holds.
 #[derive(Debug, Clone, Serialize)]
@@ -166,14 +167,17 @@ impl BadRecord {
 
 /// Reads all of a source, and completes what is known of it.
 async fn read(listing: Listing, options: &Options, mut found: Inspection) -> Result<Inspection> {
-    let (supply, columns) = listing.open(&options.csv).await?;
+    let (mut supply, columns) = listing.open(&options.csv).await?;
+    if options.times.allow_lossy {
+        supply.allow_lossy();
+    }
+    let reading = Reading::from(options);
     let (kind, time_column) = (KeyKind::TimestampTz, options.time_column.as_deref());
-    let layouts =
-        columns.iter().map(|columns| Layout::bare(columns, time_column, &options.zone)).collect::<Result<_>>()?;
+    let layouts = columns.iter().map(|columns| Layout::bare(columns, time_column, &reading)).collect::<Result<_>>()?;
     let supply = Arc::new(supply.with_layouts(layouts).with_memory(options.limits.memory_bytes));
     let threads = options.limits.threads.unwrap_or_else(super::prepare::cores);
     let (pool, memory) = (CpuPool::try_new(threads)?, ByteLimit::new(options.limits.memory_bytes));
-    let time = time_column.map(|_| (kind, options.zone.clone()));
+    let time = time_column.map(|name| (kind, reading.of_column(name)));
     let range = Range::default();
     let (at_once, pieces_max) = (threads + 1, options.limits.pieces);
     let allowance = Allowance::of(options);

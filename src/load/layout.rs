@@ -4,11 +4,10 @@ use std::sync::Arc;
 
 use arrow_schema::DataType;
 
-use crate::encode::{ColumnPlan, CopyFormat, Encoder, Role, Support, support};
+use crate::encode::{ColumnPlan, CopyFormat, Encoder, Role, Support, support_as};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{csv, parquet};
-use crate::model::Zone;
-use crate::schema::{Column, MappedColumn, Mapping, ObjectColumns, PgKind, PgType, Table, WhenAbsent};
+use crate::schema::{Column, MappedColumn, Mapping, ObjectColumns, PgKind, PgType, Reading, Table, WhenAbsent};
 
 /// How rows reach the table, whichever object they come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,7 +31,7 @@ pub(crate) struct Layout {
     pub(crate) columns: Vec<MappedColumn>,
     /// Position of the time column in COPY order.
     pub(crate) time: Option<usize>,
-    zone: Zone,
+    reading: Reading,
 }
 
 impl Route {
@@ -41,13 +40,20 @@ impl Route {
     /// # Errors
     ///
     /// [`ErrorKind::Schema`] if a source type cannot feed its target type.
-    pub(crate) fn try_new(table: &Table, mappings: &[Mapping], time_column: Option<&str>) -> Result<Self> {
+    pub(crate) fn try_new(
+        table: &Table,
+        mappings: &[Mapping],
+        time_column: Option<&str>,
+        reading: &Reading,
+    ) -> Result<Self> {
         let (mut unhashed, mut text_columns) = (Vec::new(), Vec::new());
         let first: &[MappedColumn] = mappings.first().map_or(&[], |mapping| &mapping.columns);
         for (position, mapped) in first.iter().enumerate() {
             let mut hashed = table.rewriting_triggers.is_empty();
             for mapping in mappings {
-                if let Support::Binary { hashed: foretold } = supported(&mapping.columns[position], time_column)? {
+                if let Support::Binary { hashed: foretold } =
+                    supported(&mapping.columns[position], time_column, reading)?
+                {
                     hashed &= foretold;
                 } else {
                     hashed = false;
@@ -79,15 +85,16 @@ impl Route {
     }
 }
 
-fn supported(mapped: &MappedColumn, time_column: Option<&str>) -> Result<Support> {
+fn supported(mapped: &MappedColumn, time_column: Option<&str>, reading: &Reading) -> Result<Support> {
     let Column { name, ty, .. } = &mapped.target;
+    let reading = reading.of_column(name);
     if time_column == Some(name) {
         let kind = ty.key_kind()?;
-        let fits = crate::schema::can_be_key(&mapped.source_type, kind);
+        let fits = crate::schema::can_be_key(&mapped.source_type, kind, &reading);
         let refused = || Support::None(format!("{} holds no {kind}", mapped.source_type));
         return if fits { Ok(Support::Binary { hashed: true }) } else { refuse(mapped, refused()) };
     }
-    refuse(mapped, support(&mapped.source_type, ty))
+    refuse(mapped, support_as(&mapped.source_type, ty, &reading))
 }
 
 fn refuse(mapped: &MappedColumn, found: Support) -> Result<Support> {
@@ -101,11 +108,11 @@ fn refuse(mapped: &MappedColumn, found: Support) -> Result<Support> {
 }
 
 impl Layout {
-    pub(crate) fn new(route: &Arc<Route>, mapping: Mapping, time_column: Option<&str>, zone: &Zone) -> Self {
+    pub(crate) fn new(route: &Arc<Route>, mapping: Mapping, time_column: Option<&str>, reading: &Reading) -> Self {
         let mut columns = mapping.columns;
         columns.sort_by_key(|mapped| route.columns.iter().position(|name| *name == mapped.target.name));
         let time = columns.iter().position(|mapped| Some(mapped.target.name.as_str()) == time_column);
-        Self { route: Arc::clone(route), columns, time, zone: zone.clone() }
+        Self { route: Arc::clone(route), columns, time, reading: reading.clone() }
     }
 
     /// The layout of objects that are only described: their time column feeds nothing but the profile.
@@ -113,7 +120,7 @@ impl Layout {
     /// # Errors
     ///
     /// [`ErrorKind::Schema`] if they have no such column.
-    pub(crate) fn bare(source: &ObjectColumns, time_column: Option<&str>, zone: &Zone) -> Result<Self> {
+    pub(crate) fn bare(source: &ObjectColumns, time_column: Option<&str>, reading: &Reading) -> Result<Self> {
         let route = Route {
             columns: Vec::new(),
             hashed: 0,
@@ -138,7 +145,7 @@ impl Layout {
             columns.push(MappedColumn { source, source_type, in_path: false, target });
         }
         let time = (!columns.is_empty()).then_some(0);
-        Ok(Self { route: Arc::new(route), columns, time, zone: zone.clone() })
+        Ok(Self { route: Arc::new(route), columns, time, reading: reading.clone() })
     }
 
     /// Names of the source columns, in COPY order.
@@ -162,7 +169,7 @@ impl Layout {
             }
         };
         let columns = self.columns.iter().enumerate().map(column).collect();
-        Encoder::try_new(columns, self.route.hashed, self.route.format, self.zone.clone())
+        Encoder::try_new(columns, self.route.hashed, self.route.format, self.reading.clone())
     }
 
     /// Which fields of a record feed the COPY.

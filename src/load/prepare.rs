@@ -22,8 +22,8 @@ use crate::model::{Event, KeyKind, KeySpan, Mended, Observer, TimeKey, Zone};
 use crate::options::{Bound, Commit, OnConflict, Options, WindowSize};
 use crate::plan::{Grid, Plan, Range};
 use crate::pool::{ByteLimit, CpuPool};
-use crate::schema::{Mapping, Merge, ObjectColumns, PgKind, Table};
-use crate::target::{Lacking, Session, describe, uniqueness};
+use crate::schema::{Mapping, Merge, ObjectColumns, PgKind, Reading, Table};
+use crate::target::{Lacking, Session, describe, major_version, uniqueness, zone_of_server};
 
 /// Target and source as they were found, before any object is opened.
 pub(crate) struct Opening {
@@ -89,6 +89,7 @@ pub(crate) async fn open(backfill: &Backfill, observer: &Arc<dyn Observer>) -> R
     observer.observe(&preparing("connecting"));
     let session = Session::open_when_ready(&backfill.target, options.limits.retry_for).await?;
     session.require_version().await?;
+    session.require_encoding().await?;
     let table = match describe(&session, &options.table).await {
         Ok(table) => table,
         Err(error) => return Err(rights::explain(&session, &options.table, error).await),
@@ -132,14 +133,18 @@ pub(crate) async fn plan(
 ) -> Result<Prepared> {
     let Opening { session, table, kind, job, settings, listing } = opening;
     let options = &backfill.options;
+    let reading = reading_for(&session, options).await?;
     let range = match purpose {
         Purpose::Resumption(begun) => Range { from: begun.range.0.map(TimeKey), until: begun.range.1.map(TimeKey) },
-        Purpose::Proposal | Purpose::Beginning => range(options, kind)?,
+        Purpose::Proposal | Purpose::Beginning => range(options, kind, &reading.zone)?,
     };
     observer.observe(&preparing("opening the source"));
-    let (supply, columns) = listing.open(&options.csv).await?;
+    let (mut supply, columns) = listing.open(&options.csv).await?;
+    if reading.lossy {
+        supply.allow_lossy();
+    }
     let time_column = options.time_column.as_deref();
-    let (route, layouts) = map(&table, &columns, options)?;
+    let (route, layouts) = map(&table, &columns, options, &reading)?;
     let merge = merge(&session, &table, &route.columns, options).await?;
     // Before the source is read: a person who has to ask for rights should not wait for that.
     let updated = merge.as_ref().map_or(&[][..], |merge| &merge.updated);
@@ -150,7 +155,8 @@ pub(crate) async fn plan(
     let threads = options.limits.threads.unwrap_or_else(cores);
     let (pool, memory) = (CpuPool::try_new(threads)?, ByteLimit::new(options.limits.memory_bytes));
     observer.observe(&preparing("profiling the source"));
-    let time = kind.map(|kind| (kind, options.zone.clone()));
+    let time = kind.zip(time_column).map(|(kind, name)| (kind, reading.of_column(name)));
+    let key_reading = time.as_ref().map(|(_, reading)| reading.clone());
     let (at_once, pieces_max) = (threads + 1, options.limits.pieces);
     let allowance = Allowance::of(options);
     let profiler =
@@ -160,8 +166,9 @@ pub(crate) async fn plan(
     let windowless = Windowless { headers: profile.headers.of(&rejects), rejects };
     let (facts, grid, plan) = draw(options, &table, kind, range, purpose, profile)?;
     let statements = Statements::new(&table, &route, time_column.zip(kind), options.scope.clone(), merge);
-    let (zone, passing_over) = (options.zone.clone(), options.max_rejects.allows_any());
-    let time = kind.zip(time_position).map(|(kind, position)| TimeColumn { position, kind, zone, passing_over });
+    let passing_over = options.max_rejects.allows_any();
+    let time = kind.zip(time_position).zip(key_reading);
+    let time = time.map(|((kind, position), reading)| TimeColumn { position, kind, reading, passing_over });
     Ok(Prepared {
         commit: commit(&table, options),
         range,
@@ -237,7 +244,14 @@ pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
 }
 
-fn range(options: &Options, kind: Option<KeyKind>) -> Result<Range> {
+/// How the source's values are read for the server behind `session`.
+async fn reading_for(session: &Session, options: &Options) -> Result<Reading> {
+    let zone = zone_of_server(session, &options.zone).await?;
+    let is_utf8 = session.require_encoding().await? == "UTF8";
+    Ok(Reading { is_utf8, ..Reading::from(options).for_server(major_version(session).await?, zone) })
+}
+
+fn range(options: &Options, kind: Option<KeyKind>, zone: &Zone) -> Result<Range> {
     let Some(kind) = kind else {
         return if options.from.is_none() && options.until.is_none() {
             Ok(Range::default())
@@ -246,7 +260,7 @@ fn range(options: &Options, kind: Option<KeyKind>) -> Result<Range> {
                 .with_hint("name it with --time-column"))
         };
     };
-    let resolve = |bound: &Option<Bound>| bound.as_ref().map(|bound| resolve(bound, kind, &options.zone)).transpose();
+    let resolve = |bound: &Option<Bound>| bound.as_ref().map(|bound| resolve(bound, kind, zone)).transpose();
     let range = Range { from: resolve(&options.from)?, until: resolve(&options.until)? };
     match (range.from, range.until) {
         (Some(from), Some(until)) if from >= until => Err(Error::new(
@@ -277,8 +291,27 @@ fn resolve(bound: &Bound, kind: KeyKind, zone: &Zone) -> Result<TimeKey> {
 /// From the origin of the machine's clock to that of the server's timestamps.
 const MICROS_FROM_1970_TO_2000: i64 = 10_957 * MICROS_PER_DAY;
 
+/// Refuses a format for a column that has no use for it.
+fn check_time_formats(table: &Table, route: &Route, options: &Options) -> Result<()> {
+    let is_time = |kind: &PgKind| matches!(kind, PgKind::Date | PgKind::Timestamp(_) | PgKind::TimestampTz(_));
+    for name in options.times.formats.iter().filter_map(|(column, _)| column.as_ref()) {
+        let column = table.column(name).filter(|column| route.columns.contains(&column.name));
+        if column.is_none_or(|column| !is_time(&column.ty.kind)) {
+            let message = format!("{name}, which has a format, is no loaded column of dates or timestamps");
+            return Err(Error::new(ErrorKind::Settings, message)
+                .with_hint("name the target column: --timestamp-format column=format; or give the format for all"));
+        }
+    }
+    Ok(())
+}
+
 /// Maps the columns of all objects, which must feed the same target columns.
-fn map(table: &Table, columns: &[ObjectColumns], options: &Options) -> Result<(Arc<Route>, Vec<Layout>)> {
+fn map(
+    table: &Table,
+    columns: &[ObjectColumns],
+    options: &Options,
+    reading: &Reading,
+) -> Result<(Arc<Route>, Vec<Layout>)> {
     let map = |columns: &ObjectColumns| Mapping::try_new(table, columns, &options.mapping);
     let mappings = columns.iter().map(map).collect::<Result<Vec<_>>>()?;
     if let Some(other) = (1..mappings.len()).find(|i| !mappings[0].feeds_same(&mappings[*i])) {
@@ -292,13 +325,14 @@ fn map(table: &Table, columns: &[ObjectColumns], options: &Options) -> Result<(A
         )));
     }
     let time_column = options.time_column.as_deref();
-    let route = Arc::new(Route::try_new(table, &mappings, time_column)?);
+    let route = Arc::new(Route::try_new(table, &mappings, time_column, reading)?);
+    check_time_formats(table, &route, options)?;
     let unfed = |name: &&str| !mappings.is_empty() && !route.columns.iter().any(|column| column == name);
     if let Some(name) = time_column.filter(|name| unfed(name)) {
         return Err(Error::new(ErrorKind::Schema, format!("no source column feeds the time column {name}"))
             .with_hint("pair it with --map source=target, or load without one: --no-time-column"));
     }
-    let layout = |mapping| Layout::new(&route, mapping, time_column, &options.zone);
+    let layout = |mapping| Layout::new(&route, mapping, time_column, reading);
     let layouts: Vec<Layout> = mappings.into_iter().map(layout).collect();
     if let Some(mapped) = layouts.iter().filter_map(Layout::time_source).find(|mapped| mapped.in_path) {
         return Err(Error::new(

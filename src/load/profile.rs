@@ -13,11 +13,11 @@ use super::supply::{DetailKind, Supply, bytes_in_memory};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::csv::{self, Dialect, PieceProfile, Seams};
 use crate::format::parquet::{Metadata, RowGroupKeys, key_spans};
-use crate::model::{Extent, KeyKind, KeySpan, Mended, Piece, Reject, RowFault, Rows, SourceRows, TimeKey, Zone};
+use crate::model::{Extent, KeyKind, KeySpan, Mended, Piece, Reject, RowFault, Rows, SourceRows, TimeKey};
 use crate::options::MaxRejects;
 use crate::plan::Range;
 use crate::pool::{ByteLimit, CpuPool};
-use crate::schema::may_lack_keys_inside;
+use crate::schema::{Reading, may_lack_keys_inside};
 
 /// What the profile found.
 #[derive(Debug, Default)]
@@ -36,7 +36,7 @@ pub(crate) struct Profile {
 /// What profiling needs.
 pub(crate) struct Profiler<'a> {
     pub(crate) supply: &'a Arc<Supply>,
-    pub(crate) time: Option<(KeyKind, Zone)>,
+    pub(crate) time: Option<(KeyKind, Reading)>,
     pub(crate) range: Range,
     pub(crate) pool: &'a CpuPool,
     pub(crate) memory: &'a ByteLimit,
@@ -209,11 +209,11 @@ impl Profiler<'_> {
         let (time, range, rejects) = (self.time.clone(), self.range, self.allowance.room());
         self.pool
             .run(move || {
-                let key = key.as_ref().zip(time.as_ref()).map(|((position, name), (kind, zone))| csv::KeyColumn {
+                let key = key.as_ref().zip(time.as_ref()).map(|((position, name), (kind, reading))| csv::KeyColumn {
                     position: *position,
                     name,
                     kind: *kind,
-                    zone,
+                    reading,
                 });
                 let range = (range.from, range.until);
                 let context = csv::ProfileContext { object: &uri, dialect: &dialect, columns, key, range, rejects };
@@ -228,12 +228,12 @@ impl Profiler<'_> {
         let groups = metadata.row_groups(&layout.parquet_projection(&[]))?;
         let known = match (&self.time, layout.time_source()) {
             // Where rejects are allowed it is to be known how many there are, and statistics do not tell.
-            (Some((kind, _)), Some(mapped))
-                if self.allowance.max.allows_any() && may_lack_keys_inside(&mapped.source_type, *kind) =>
+            (Some((kind, reading)), Some(mapped))
+                if self.allowance.max.allows_any() && may_lack_keys_inside(&mapped.source_type, *kind, reading) =>
             {
                 vec![RowGroupKeys::Unknown; groups.len()]
             }
-            (Some((kind, zone)), Some(mapped)) => key_spans(metadata, &mapped.source, *kind, zone)?,
+            (Some((kind, reading)), Some(mapped)) => key_spans(metadata, &mapped.source, *kind, reading)?,
             _ => vec![RowGroupKeys::Exact { span: None, unkeyed: 0 }; groups.len()],
         };
         let mut first_record = 1;
@@ -282,7 +282,8 @@ impl Profiler<'_> {
         let layout = self.supply.layout(piece.object as usize); // usize has at least 32 bits
         let time = self.time.as_ref().filter(|_| layout.time.is_some());
         let passing_over = self.allowance.max.allows_any();
-        let time = time.map(|(kind, zone)| TimeColumn { position: 0, kind: *kind, zone: zone.clone(), passing_over });
+        let time =
+            time.map(|(kind, reading)| TimeColumn { position: 0, kind: *kind, reading: reading.clone(), passing_over });
         let _permit = self.memory.take(bytes_in_memory(&piece)).await;
         let decoder = self.supply.key_decoder(&piece)?;
         let scan = KeyScan { time, range: self.range, ascending: true, ..KeyScan::default() };
@@ -300,8 +301,8 @@ impl Profiler<'_> {
     /// Reads a piece once more, in all its columns, for its rows whose time cannot be read.
     async fn read_rejects(&self, piece: &Piece) -> Result<Vec<Reject>> {
         let layout = self.supply.layout(piece.object as usize); // usize has at least 32 bits
-        let Some(((kind, zone), position)) = self.time.clone().zip(layout.time) else { return Ok(Vec::new()) };
-        let time = TimeColumn { position, kind, zone, passing_over: true };
+        let Some(((kind, reading), position)) = self.time.clone().zip(layout.time) else { return Ok(Vec::new()) };
+        let time = TimeColumn { position, kind, reading, passing_over: true };
         let decoder = self.supply.decoder(piece, true)?;
         let (supply, object, allowance) = (Arc::clone(self.supply), piece.object, self.allowance);
         let scan = RejectScan { time, supply, object, allowance, rejects: Vec::new(), bytes: 0 };

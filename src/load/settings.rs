@@ -6,6 +6,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use super::supply::Input;
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::csv::Encoding;
+use crate::model::datetime::TimeFormat;
 use crate::model::{KeyKind, Object, Piece, Ragged, RepeatedHeader, StrayQuotes};
 use crate::options::{Commit, EmptyFields, Existing, OnConflict, Options, WindowSize};
 use crate::plan::Grid;
@@ -59,6 +60,8 @@ pub(crate) fn of(options: &Options, input: &Input, table: &TableName) -> Value {
         "stray-quotes": (csv.stray_quotes == StrayQuotes::Keep).then_some("keep"),
         "repeated-header": (csv.repeated_header == RepeatedHeader::Skip).then_some("skip"),
         "timezone": options.zone.to_string(),
+        "timestamp-format": time_formats(options),
+        "allow-lossy": options.times.allow_lossy.then_some(true),
     })
 }
 
@@ -67,6 +70,15 @@ fn sources(input: &Input) -> Vec<String> {
         Input::Files(patterns) => patterns.clone(),
         Input::Custom(custom) => vec![custom.name().to_owned()],
     }
+}
+
+fn time_formats(options: &Options) -> Option<Vec<String>> {
+    let spelled = |(column, format): &(Option<String>, TimeFormat)| match column {
+        Some(column) => format!("{column}={format}"),
+        None => format.to_string(),
+    };
+    let formats: Vec<String> = options.times.formats.iter().map(spelled).collect();
+    (!formats.is_empty()).then_some(formats)
 }
 
 fn ragged(ragged: Ragged) -> Option<Vec<&'static str>> {

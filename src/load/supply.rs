@@ -338,6 +338,15 @@ impl Supply {
         self
     }
 
+    /// Lets INT96 timestamps lose what they have beyond microseconds.
+    pub(crate) fn allow_lossy(&mut self) {
+        for detail in &mut self.details {
+            if let DetailKind::Parquet(metadata) = &mut detail.kind {
+                metadata.allow_lossy();
+            }
+        }
+    }
+
     pub(crate) fn detail(&self, object: usize) -> &DetailKind {
         &self.details[object].kind
     }

@@ -1,10 +1,14 @@
 //! A time zone for texts without an offset; never the machine's.
 
+mod changes;
+
 use std::fmt;
 
 use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone};
+
+use self::changes::Changes;
 
 use super::datetime::{Civil, MICROS_PER_DAY, MICROS_PER_SECOND, parse_offset};
 use crate::error::{Error, ErrorKind, Result};
@@ -17,8 +21,10 @@ pub struct Zone(Rule);
 enum Rule {
     /// Seconds east of Greenwich.
     Fixed(i32),
-    /// Rules of the IANA time zone database.
+    /// Rules of the IANA time zone database, in the edition that is built in.
     Named(TimeZone),
+    /// The same in the server's edition.
+    OfServer(Box<str>, Changes),
 }
 
 impl Zone {
@@ -43,11 +49,30 @@ impl Zone {
         named.map(|zone| Self(Rule::Named(zone))).ok_or_else(|| refuse(text))
     }
 
+    /// Its name, where it has rules and not just an offset.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match &self.0 {
+            Rule::Fixed(_) => None,
+            Rule::Named(zone) => zone.iana_name(),
+            Rule::OfServer(name, _) => Some(name),
+        }
+    }
+
+    /// The same zone with the rules that a server was found to have: each offset (seconds east of Greenwich) with the
+    /// second since 1970 from which it holds, in order. An offset stays what it is.
+    pub(crate) fn with_changes(&self, changes: Vec<(i64, i32)>) -> Self {
+        match self.name() {
+            Some(name) if !changes.is_empty() => Self(Rule::OfServer(name.into(), Changes::new(changes))),
+            _ => self.clone(),
+        }
+    }
+
     /// Seconds east of Greenwich, where the zone is nothing but an offset.
     pub(super) fn fixed_offset(&self) -> Option<i32> {
         match &self.0 {
             Rule::Fixed(seconds) => Some(*seconds),
-            Rule::Named(_) => None,
+            Rule::Named(_) | Rule::OfServer(..) => None,
         }
     }
 
@@ -57,6 +82,7 @@ impl Zone {
     pub fn offset_at_local(&self, local_micros: i64) -> i32 {
         let zone = match &self.0 {
             Rule::Fixed(seconds) => return *seconds,
+            Rule::OfServer(_, changes) => return changes.offset_at_local(local_micros),
             Rule::Named(zone) => zone,
         };
         let offset = match zone.to_ambiguous_timestamp(civil(local_micros)).offset() {
@@ -72,6 +98,7 @@ impl Zone {
     pub fn offset_at_instant(&self, micros: i64) -> i32 {
         match &self.0 {
             Rule::Fixed(seconds) => *seconds,
+            Rule::OfServer(_, changes) => changes.offset_at_instant(micros),
             Rule::Named(zone) => zone.to_offset(instant(micros)).seconds(),
         }
     }
@@ -120,6 +147,7 @@ impl fmt::Display for Zone {
                 write!(f, "{sign}{:02}:{:02}", seconds / 3600, seconds / 60 % 60)?;
                 if seconds % 60 == 0 { Ok(()) } else { write!(f, ":{:02}", seconds % 60) }
             }
+            Rule::OfServer(name, _) => f.write_str(name),
             Rule::Named(zone) => f.write_str(zone.iana_name().expect("a zone looked up by name has one")),
         }
     }

@@ -15,10 +15,12 @@ use arrow_array::{Array, ArrayAccessor, Int64Array};
 use arrow_buffer::{NullBuffer, ScalarBuffer};
 use arrow_schema::{DataType, TimeUnit};
 
+use crate::model::KeyKind;
 use crate::model::datetime::{
-    self, Fault, MICROS_PER_DAY, MICROS_PER_SECOND, UNIX_EPOCH_DAYS, days_are_a_date, micros_are_a_timestamp,
+    self, EpochUnit, Fault, MICROS_PER_DAY, MICROS_PER_SECOND, TimeFormat, UNIX_EPOCH_DAYS, days_are_a_date,
+    micros_are_a_timestamp,
 };
-use crate::model::{KeyKind, Zone};
+use crate::schema::Reading;
 
 /// Characters of a value that a fault shows at most.
 const SHOWN_CHARACTERS_MAX: usize = 40;
@@ -39,37 +41,38 @@ pub struct ValueFault {
 
 /// Whether a column of `data_type` can feed a time column of `kind`.
 #[must_use]
-pub fn can_be_key(data_type: &DataType, kind: KeyKind) -> bool {
+pub fn can_be_key(data_type: &DataType, kind: KeyKind, reading: &Reading) -> bool {
     match data_type {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Null => true,
-        DataType::Dictionary(_, values) => can_be_key(values, kind),
+        DataType::Dictionary(_, values) => can_be_key(values, kind, reading),
         DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => kind != KeyKind::Integer,
         DataType::Decimal128(_, scale) => *scale == 0 && kind == KeyKind::Integer,
-        other => other.is_integer() && kind == KeyKind::Integer,
+        other => other.is_integer() && (kind == KeyKind::Integer || reading.counts_time()),
     }
 }
 
 /// Whether of values of `data_type` some have no key although smaller and larger ones have.
 #[must_use]
-pub fn may_lack_keys_inside(data_type: &DataType, kind: KeyKind) -> bool {
+pub fn may_lack_keys_inside(data_type: &DataType, kind: KeyKind, reading: &Reading) -> bool {
     match data_type {
-        DataType::Dictionary(_, values) => may_lack_keys_inside(values, kind),
+        DataType::Dictionary(_, values) => may_lack_keys_inside(values, kind, reading),
         // Nanoseconds may be no whole microseconds, and a time of day no date.
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => true,
+        DataType::Timestamp(TimeUnit::Nanosecond, _) if !reading.lossy => true,
         DataType::Timestamp(..) | DataType::Date64 => kind == KeyKind::Date,
         DataType::Date32 | DataType::Null => false,
-        other => !other.is_integer() && !matches!(other, DataType::Decimal128(..)),
+        other if other.is_integer() => reading.counts_time(),
+        other => !matches!(other, DataType::Decimal128(..)),
     }
 }
 
-/// The stored keys of `array`, null where it is null. A text or timestamp without an offset is local time in `zone`
-/// where the key is an instant; an instant becomes the local time in `zone` where the key has no zone.
+/// The stored keys of `array`, null where it is null. A text or timestamp without an offset is local time in the zone of
+/// `reading` where the key is an instant; an instant becomes the local time there where the key has no zone.
 ///
 /// # Errors
 ///
 /// The first row (as `ValueFault` with `column` 0) whose value has no such key.
-pub fn stored_keys(array: &dyn Array, kind: KeyKind, zone: &Zone) -> Result<Int64Array, ValueFault> {
-    keys_of(array, kind, zone, &mut Err)
+pub fn stored_keys(array: &dyn Array, kind: KeyKind, reading: &Reading) -> Result<Int64Array, ValueFault> {
+    keys_of(array, kind, reading, &mut Err)
 }
 
 /// The same, but null where a value has no such key; those faults go to `faults`, in the order of rows.
@@ -80,10 +83,10 @@ pub fn stored_keys(array: &dyn Array, kind: KeyKind, zone: &Zone) -> Result<Int6
 pub fn stored_keys_or_null(
     array: &dyn Array,
     kind: KeyKind,
-    zone: &Zone,
+    reading: &Reading,
     faults: &mut Vec<ValueFault>,
 ) -> Result<Int64Array, ValueFault> {
-    keys_of(array, kind, zone, &mut |fault| {
+    keys_of(array, kind, reading, &mut |fault| {
         faults.push(fault);
         Ok(())
     })
@@ -92,46 +95,56 @@ pub fn stored_keys_or_null(
 /// What to do about a row whose value has no key: an error ends the column there.
 type Refuse<'a> = &'a mut dyn FnMut(ValueFault) -> Result<(), ValueFault>;
 
-fn keys_of(array: &dyn Array, kind: KeyKind, zone: &Zone, refuse: Refuse<'_>) -> Result<Int64Array, ValueFault> {
-    if !can_be_key(array.data_type(), kind) {
+fn keys_of(array: &dyn Array, kind: KeyKind, reading: &Reading, refuse: Refuse<'_>) -> Result<Int64Array, ValueFault> {
+    if !can_be_key(array.data_type(), kind, reading) {
         let reason = format!("a column of type {} cannot be read as {kind}", array.data_type());
         return Err(ValueFault { row: 0, column: 0, reason });
     }
     match array.data_type() {
         DataType::Null => Ok(Int64Array::new_null(array.len())),
-        DataType::Utf8 => of_texts(&array.as_string::<i32>(), kind, zone, refuse),
-        DataType::LargeUtf8 => of_texts(&array.as_string::<i64>(), kind, zone, refuse),
-        DataType::Utf8View => of_texts(&array.as_string_view(), kind, zone, refuse),
+        DataType::Utf8 => of_texts(&array.as_string::<i32>(), kind, reading, refuse),
+        DataType::LargeUtf8 => of_texts(&array.as_string::<i64>(), kind, reading, refuse),
+        DataType::Utf8View => of_texts(&array.as_string_view(), kind, reading, refuse),
         DataType::Dictionary(_, values) => {
             let plain = arrow_cast::cast(array, values).map_err(|error| ValueFault {
                 row: 0,
                 column: 0,
                 reason: format!("the dictionary cannot be read: {error}"),
             })?;
-            keys_of(&plain, kind, zone, refuse)
+            keys_of(&plain, kind, reading, refuse)
         }
-        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => of_times(array, kind, zone, refuse),
-        _ => of_integers(array, refuse),
+        DataType::Timestamp(..) | DataType::Date32 | DataType::Date64 => of_times(array, kind, reading, refuse),
+        _ if kind == KeyKind::Integer => of_integers(array, refuse),
+        _ => of_epochs(array, kind, reading, refuse),
     }
 }
 
 fn of_texts<'a>(
     texts: &impl ArrayAccessor<Item = &'a str>,
     kind: KeyKind,
-    zone: &Zone,
+    reading: &Reading,
     refuse: Refuse<'_>,
 ) -> Result<Int64Array, ValueFault> {
-    let read = |text: &'a str| read_text(text.as_bytes(), kind, zone);
+    let read = |text: &'a str| key_of_text(text.as_bytes(), kind, reading);
     collect(texts, read, refuse, |text, fault| format!("{} is not a value of type {kind}: {fault}", quoted(text)))
 }
 
+/// The stored key that a text spells.
+///
+/// # Errors
+///
+/// If it spells none.
 #[inline]
-fn read_text(text: &[u8], kind: KeyKind, zone: &Zone) -> Result<i64, Fault> {
-    match kind {
-        KeyKind::TimestampTz => datetime::parse_timestamptz(text, zone),
-        KeyKind::Timestamp => datetime::parse_timestamp(text),
-        KeyKind::Date => datetime::parse_date(text).map(i64::from),
-        KeyKind::Integer => read_integer(text),
+pub(crate) fn key_of_text(text: &[u8], kind: KeyKind, reading: &Reading) -> Result<i64, Fault> {
+    let Reading { zone, lossy, .. } = reading;
+    match (kind, reading.format()) {
+        (KeyKind::TimestampTz, None) => datetime::parse_timestamptz(text, zone),
+        (KeyKind::Timestamp, None) => datetime::parse_timestamp(text),
+        (KeyKind::Date, None) => datetime::parse_date(text).map(i64::from),
+        (KeyKind::Integer, _) => read_integer(text),
+        (KeyKind::TimestampTz, Some(format)) => datetime::read_timestamptz(format, text, zone, *lossy),
+        (KeyKind::Timestamp, Some(format)) => datetime::read_timestamp(format, text, zone, *lossy),
+        (KeyKind::Date, Some(format)) => datetime::read_date(format, text, zone, *lossy).map(i64::from),
     }
 }
 
@@ -145,6 +158,22 @@ fn read_integer(text: &[u8]) -> Result<i64, Fault> {
         std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => RANGE,
         _ => Fault("it is not an integer in decimal digits"),
     })
+}
+
+/// Integers that count time since 1970.
+fn of_epochs(
+    array: &dyn Array,
+    kind: KeyKind,
+    reading: &Reading,
+    refuse: Refuse<'_>,
+) -> Result<Int64Array, ValueFault> {
+    let Some(TimeFormat::Epoch(unit)) = reading.format() else {
+        unreachable!("integers were found to count time");
+    };
+    let times = Times { count: Count::Epoch(*unit), is_instant: true, kind, reading };
+    let counts = of_integers(array, &mut *refuse)?;
+    let phrase = |count, fault| format!("{count} cannot be stored as {kind}: {fault}");
+    collect(&&counts, |count| times.key(count), refuse, phrase)
 }
 
 fn of_integers(array: &dyn Array, refuse: Refuse<'_>) -> Result<Int64Array, ValueFault> {
@@ -170,17 +199,19 @@ where
     collect(&array.as_primitive::<T>(), fit, refuse, |number, fault| format!("{number} cannot be stored: {fault}"))
 }
 
-fn of_times(array: &dyn Array, kind: KeyKind, zone: &Zone, refuse: Refuse<'_>) -> Result<Int64Array, ValueFault> {
+fn of_times(array: &dyn Array, kind: KeyKind, reading: &Reading, refuse: Refuse<'_>) -> Result<Int64Array, ValueFault> {
     match array.data_type() {
-        DataType::Date32 => of_counts::<Date32Type>(array, Count::Days, kind, zone, refuse),
-        DataType::Date64 => of_counts::<Date64Type>(array, Count::per_second(1_000), kind, zone, refuse),
+        DataType::Date32 => of_counts::<Date32Type>(array, Count::Days, kind, reading, refuse),
+        DataType::Date64 => of_counts::<Date64Type>(array, Count::per_second(1_000), kind, reading, refuse),
         DataType::Timestamp(unit, _) => match unit {
-            TimeUnit::Second => of_counts::<TimestampSecondType>(array, Count::per_second(1), kind, zone, refuse),
+            TimeUnit::Second => of_counts::<TimestampSecondType>(array, Count::per_second(1), kind, reading, refuse),
             TimeUnit::Millisecond => {
-                of_counts::<TimestampMillisecondType>(array, Count::per_second(1_000), kind, zone, refuse)
+                of_counts::<TimestampMillisecondType>(array, Count::per_second(1_000), kind, reading, refuse)
             }
-            TimeUnit::Microsecond => of_counts::<TimestampMicrosecondType>(array, Count::Micros(1), kind, zone, refuse),
-            TimeUnit::Nanosecond => of_counts::<TimestampNanosecondType>(array, Count::Nanos, kind, zone, refuse),
+            TimeUnit::Microsecond => {
+                of_counts::<TimestampMicrosecondType>(array, Count::Micros(1), kind, reading, refuse)
+            }
+            TimeUnit::Nanosecond => of_counts::<TimestampNanosecondType>(array, Count::Nanos, kind, reading, refuse),
         },
         other => unreachable!("{other} is no type of dates or times"),
     }
@@ -193,6 +224,8 @@ enum Count {
     /// Units of so many microseconds.
     Micros(i64),
     Nanos,
+    /// What a format says of integers.
+    Epoch(EpochUnit),
 }
 
 impl Count {
@@ -200,13 +233,14 @@ impl Count {
         Self::Micros(MICROS_PER_SECOND / count)
     }
 
-    /// Microseconds since 2000-01-01.
-    fn micros(self, count: i64) -> Result<i64, Fault> {
+    /// Microseconds since 2000-01-01. Nanoseconds are cut off, toward the past, where that is allowed.
+    fn micros(self, count: i64, lossy: bool) -> Result<i64, Fault> {
         let (count, each) = match self {
+            Self::Epoch(unit) => return unit.micros(count, lossy),
             Self::Days => (count, MICROS_PER_DAY),
             Self::Micros(each) => (count, each),
-            Self::Nanos if count % 1_000 != 0 => return Err(Fault("nanoseconds would be lost")),
-            Self::Nanos => (count / 1_000, 1),
+            Self::Nanos if !lossy && count % 1_000 != 0 => return Err(Fault("nanoseconds would be lost")),
+            Self::Nanos => (count.div_euclid(1_000), 1),
         };
         // Moved to 2000 before it is microseconds: those since 1970 overflow before the server's range ends.
         let since_2000 = count.checked_add(UNIX_EPOCH_DAYS * (MICROS_PER_DAY / each));
@@ -218,7 +252,7 @@ fn of_counts<T>(
     array: &dyn Array,
     count: Count,
     kind: KeyKind,
-    zone: &Zone,
+    reading: &Reading,
     refuse: Refuse<'_>,
 ) -> Result<Int64Array, ValueFault>
 where
@@ -226,7 +260,7 @@ where
     T::Native: Into<i64> + Display,
 {
     let is_instant = matches!(array.data_type(), DataType::Timestamp(_, Some(_)));
-    let times = Times { count, is_instant, kind, zone };
+    let times = Times { count, is_instant, kind, reading };
     let data_type = array.data_type();
     let key = |number: T::Native| times.key(number.into());
     collect(&array.as_primitive::<T>(), key, refuse, |number, fault| {
@@ -240,7 +274,7 @@ struct Times<'a> {
     /// Whether they count from 1970 in UTC; else they are local times.
     is_instant: bool,
     kind: KeyKind,
-    zone: &'a Zone,
+    reading: &'a Reading,
 }
 
 impl Times<'_> {
@@ -250,11 +284,11 @@ impl Times<'_> {
             let days = number.checked_add(UNIX_EPOCH_DAYS).ok_or(RANGE)?;
             return if days_are_a_date(days) { Ok(days) } else { Err(RANGE) };
         }
-        let micros = self.count.micros(number)?;
+        let micros = self.count.micros(number, self.reading.lossy)?;
         let wants_instant = self.kind == KeyKind::TimestampTz;
         let east = match (self.is_instant, wants_instant) {
-            (true, false) => self.zone.offset_at_instant(micros),
-            (false, true) => -self.zone.offset_at_local(micros),
+            (true, false) => self.reading.zone.offset_at_instant(micros),
+            (false, true) => -self.reading.zone.offset_at_local(micros),
             _ => 0,
         };
         let stored = micros.checked_add(i64::from(east) * MICROS_PER_SECOND).ok_or(RANGE)?;

@@ -3,6 +3,7 @@
 mod arbiter;
 mod keys;
 mod mapping;
+mod reading;
 mod shape;
 mod sql;
 mod table;
@@ -10,8 +11,10 @@ mod types;
 
 pub(crate) use arbiter::Merge;
 pub use arbiter::{UniqueKey, Uniqueness};
+pub(crate) use keys::key_of_text;
 pub use keys::{ValueFault, can_be_key, may_lack_keys_inside, stored_keys, stored_keys_or_null};
 pub use mapping::{MappedColumn, Mapping, ObjectColumns};
+pub use reading::Reading;
 pub use shape::{Shape, ShapeColumn};
 pub use sql::quote_identifier;
 pub(crate) use sql::{column_list, time_predicate};

@@ -20,6 +20,7 @@ mod transaction;
 pub(crate) mod tuples;
 mod waiting;
 mod writable;
+mod zone;
 
 pub use catalog::describe;
 pub(crate) use catalog::{shape, uniqueness};
@@ -31,3 +32,4 @@ pub(crate) use privileges::{Lacking, Needs, of_hidden_table};
 pub use session::Session;
 pub(crate) use session::xid_array;
 pub(crate) use transaction::Durability;
+pub use zone::{major_version, zone_of_server};

@@ -38,6 +38,8 @@ enum Reason {
     NotAllowed,
     NoDatabase,
     TooMany,
+    /// The database keeps its text in an encoding that UTF-8 is not converted to.
+    NoUtf8,
     Other,
 }
 
@@ -75,6 +77,7 @@ impl Failure {
             Some("28000") => Reason::NotAllowed,
             Some("3D000") => Reason::NoDatabase,
             Some("53300") => Reason::TooMany,
+            Some("0A000") if self.text().contains("UTF8") => Reason::NoUtf8,
             Some(_) => Reason::Other,
             None => local_reason(error),
         }
@@ -148,6 +151,7 @@ fn kind(reason: Reason, sqlstate: Option<&str>) -> ErrorKind {
     match reason {
         Reason::NoPassword => ErrorKind::Permission,
         Reason::Tls => ErrorKind::Settings,
+        Reason::NoUtf8 => ErrorKind::Schema,
         _ if sqlstate.is_some_and(|code| code.starts_with("28") || code == "42501") => ErrorKind::Permission,
         _ => ErrorKind::Connection,
     }
@@ -177,6 +181,11 @@ fn hint(settings: &Settings, reason: Reason) -> String {
             "name an existing database: --target postgres://USER@HOST:PORT/DATABASE, or PGDATABASE".to_owned()
         }
         Reason::TooMany => "fewer --workers need fewer connections; or raise max_connections on the server".to_owned(),
+        Reason::NoUtf8 => {
+            "texts are sent in UTF-8; load into a database with another encoding, best of all UTF8: create \
+             database … encoding 'UTF8' template template0"
+                .to_owned()
+        }
         Reason::Other => "--target postgres://USER@HOST:PORT/DATABASE names the server".to_owned(),
     }
 }

@@ -91,6 +91,20 @@ impl Session {
         Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or(0))
     }
 
+    /// Refuses a database that keeps bytes without saying what they mean: lengths would be counted in bytes there, and
+    /// nothing would check them.
+    pub(crate) async fn require_encoding(&self) -> Result<String> {
+        let row = self.query_one("select current_setting('server_encoding')", &[]).await?;
+        match row.get::<_, String>(0) {
+            encoding if encoding != "SQL_ASCII" => Ok(encoding),
+            encoding => Err(Error::new(
+                ErrorKind::Schema,
+                format!("the database has the encoding {encoding}, which says nothing of what its texts are"),
+            )
+            .with_hint("load into a database with an encoding of its own, best of all UTF8: create database … encoding 'UTF8' template template0")),
+        }
+    }
+
     /// The server's version as a number, such as 150018, refused where it is too old for the ledger.
     pub(crate) async fn require_version(&self) -> Result<()> {
         let row = self.query_one("select current_setting('server_version_num')::int", &[]).await?;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pgbackfill::{Bound, MaxRejects, WindowSize, Zone};
+use pgbackfill::{Bound, MaxRejects, TimeFormat, WindowSize, Zone};
 
 use super::{OptionalByte, OptionalDuration};
 
@@ -179,6 +179,15 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
 
 pub(super) fn zone(text: &str) -> Result<Zone, String> {
     Zone::parse(text).map_err(|error| error.to_string())
+}
+
+/// `format`, or `column=format`. What stands before the first `=` is a column unless it has a directive itself.
+pub(super) fn time_format(text: &str) -> Result<(Option<String>, TimeFormat), String> {
+    let (column, format) = match text.split_once('=') {
+        Some((column, format)) if !column.is_empty() && !column.contains('%') => (Some(column.to_owned()), format),
+        _ => (None, text),
+    };
+    TimeFormat::parse(format).map(|format| (column, format)).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

@@ -43,7 +43,9 @@ impl LoadArgs {
         options.accept_changed_source = self.others.accept_changed_source;
         options.mapping = MappingRules { renames: job.map.clone(), ignored: job.ignore.clone() };
         options.csv = self.source.csv();
-        options.zone = self.source.timezone.clone();
+        options.zone = self.source.times.timezone.clone();
+        options.times.formats.clone_from(&self.source.times.timestamp_format);
+        options.times.allow_lossy = self.source.times.allow_lossy;
         options.limits.workers = limits.workers;
         options.limits.threads = limits.threads;
         options.limits.batch_rows = limits.batch_rows;
@@ -69,7 +71,9 @@ impl InspectArgs {
         let mut options = Options::new("");
         options.time_column.clone_from(&self.time_column);
         options.csv = self.source.csv();
-        options.zone = self.source.timezone.clone();
+        options.zone = self.source.times.timezone.clone();
+        options.times.formats.clone_from(&self.source.times.timestamp_format);
+        options.times.allow_lossy = self.source.times.allow_lossy;
         Ok((self.source.input()?, options))
     }
 }

@@ -7,11 +7,13 @@ mod compare;
 mod decimal;
 mod read;
 mod round;
+mod since_16;
 
 pub(super) use compare::compare_sent;
 pub(super) use decimal::from_decimal;
 
 use super::values::shown;
+use crate::schema::Reading;
 
 /// Decimal digits in a base-10000 digit.
 const GROUP: u32 = 4;
@@ -35,6 +37,10 @@ pub(super) struct Numeric {
     scale: u16,
     /// Decimal digits on their way to base 10000.
     decimals: Vec<u8>,
+    /// Whether the server takes other bases and underscores: from 16 on.
+    takes_other_bases: bool,
+    /// Whether the server is known to have no infinities: before 14.
+    lacks_infinity: bool,
 }
 
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +81,15 @@ pub(super) enum NumericFault {
 }
 
 impl Numeric {
+    /// For texts as the server of `reading` takes them.
+    pub(super) fn for_server(reading: &Reading) -> Self {
+        Self {
+            takes_other_bases: reading.server_is_at_least(16),
+            lacks_infinity: reading.server.is_some_and(|major| major < 14),
+            ..Self::default()
+        }
+    }
+
     /// Appends the binary form of the number that `text` spells.
     pub(super) fn encode_text(
         &mut self,
@@ -82,7 +97,11 @@ impl Numeric {
         modifier: Option<(u16, i16)>,
         out: &mut Vec<u8>,
     ) -> Result<(), String> {
-        self.read(text).map_err(|fault| match fault {
+        let in_decimal = if self.takes_other_bases { since_16::in_decimal(text) } else { None };
+        let read = self.read(in_decimal.as_deref().unwrap_or(text));
+        let is_infinite = matches!(self.sign, Sign::Infinity | Sign::NegativeInfinity);
+        let read = if is_infinite && self.lacks_infinity { Err(NumericFault::Syntax) } else { read };
+        read.map_err(|fault| match fault {
             NumericFault::Syntax => format!("{} is not a number", shown(text)),
             NumericFault::Overflow => format!("{} is out of range for numeric", shown(text)),
         })?;

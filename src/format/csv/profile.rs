@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::model::{KeyKind, KeySpan, Mended, RawRecord, Reject, TimeKey, Zone, datetime};
+use crate::model::{KeyKind, KeySpan, Mended, RawRecord, Reject, TimeKey, datetime};
+use crate::schema::{Reading, key_of_text};
 
 use super::dialect::{Dialect, NullMarks, Symbols};
 use super::encoding::Encoding;
@@ -38,8 +39,8 @@ pub struct KeyColumn<'a> {
     pub name: &'a str,
     /// What it holds.
     pub kind: KeyKind,
-    /// The zone of texts without an offset.
-    pub zone: &'a Zone,
+    /// How its texts are read.
+    pub reading: &'a Reading,
 }
 
 /// What the profile found in a piece.
@@ -238,7 +239,7 @@ impl<'a> KeyReader<'a> {
         if field.quoted && self.nulls.holds_quoted(text) {
             return Ok(None);
         }
-        let key = parse(text, self.column.kind, self.column.zone).map_err(|fault| {
+        let key = parse(text, self.column.kind, self.column.reading).map_err(|fault| {
             let shown = self.context.dialect.encoding.decode_lossy(text);
             let error = Error::new(ErrorKind::Data, refusal(&shown, self.column.kind));
             let mut error = error.at_object(self.context.object).in_column(self.column.name);
@@ -255,17 +256,13 @@ impl<'a> KeyReader<'a> {
     }
 }
 
-fn parse(text: &[u8], kind: KeyKind, zone: &Zone) -> Result<TimeKey, Option<datetime::Fault>> {
-    let key = match kind {
-        KeyKind::TimestampTz => datetime::parse_timestamptz(text, zone)?,
-        KeyKind::Timestamp => datetime::parse_timestamp(text)?,
-        KeyKind::Date => datetime::parse_date(text)?.into(),
-        KeyKind::Integer => std::str::from_utf8(text)
-            .ok()
-            .and_then(|text| text.trim_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']).parse().ok())
-            .ok_or(None)?,
-    };
-    Ok(TimeKey(key))
+fn parse(text: &[u8], kind: KeyKind, reading: &Reading) -> Result<TimeKey, Option<datetime::Fault>> {
+    if kind != KeyKind::Integer {
+        return key_of_text(text, kind, reading).map(TimeKey).map_err(Some);
+    }
+    let number = std::str::from_utf8(text).ok();
+    let number = number.and_then(|text| text.trim_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']).parse().ok());
+    number.map(TimeKey).ok_or(None)
 }
 
 /// `"abc" is not a date`, with at most 40 characters of the value.

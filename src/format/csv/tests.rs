@@ -20,8 +20,8 @@ use crate::format::RejectRoom;
 use crate::format::{Decode, Step};
 use crate::model::{
     Extent, Format, KeyKind, KeySpan, Mended, Object, Ragged, RepeatedHeader, RowFault, Rows, StrayQuotes, TimeKey,
-    Zone,
 };
+use crate::schema::Reading;
 
 type Cells = Vec<Option<Vec<u8>>>;
 
@@ -430,7 +430,7 @@ fn what_is_mended_is_counted_and_what_is_not_asked_for_is_refused() {
 #[test]
 fn a_record_without_the_time_column_has_no_time() {
     let dialect = Dialect { ragged: Ragged { pad: true, trim: false }, ..Dialect::default() };
-    let key = KeyColumn { position: 1, name: "t", kind: KeyKind::Integer, zone: &Zone::UTC };
+    let key = KeyColumn { position: 1, name: "t", kind: KeyKind::Integer, reading: &Reading::utc() };
     let context = ProfileContext {
         object: "",
         dialect: &dialect,
@@ -586,7 +586,7 @@ fn profile_with_room(
     rejects: Option<RejectRoom>,
 ) -> Result<PieceProfile> {
     let dialect = Dialect { null_marks: vec![vec![], b"NA".to_vec()], ..Dialect::default() };
-    let key = KeyColumn { position: 1, name: "t", kind: KeyKind::Integer, zone: &Zone::UTC };
+    let key = KeyColumn { position: 1, name: "t", kind: KeyKind::Integer, reading: &Reading::utc() };
     let context = ProfileContext { object: "a.csv", dialect: &dialect, columns: 2, key: Some(key), range, rejects };
     profile(bytes, 100, 1, &context)
 }

@@ -64,6 +64,11 @@ impl Metadata {
         })
     }
 
+    /// Lets INT96 timestamps lose what they have beyond microseconds: it is cut off, toward the past.
+    pub fn allow_lossy(&mut self) {
+        self.in_nanos = None;
+    }
+
     /// The columns with the types that they are decoded to: strings as `Utf8`, never as views or dictionaries.
     #[must_use]
     pub fn arrow_schema(&self) -> &SchemaRef {

@@ -16,7 +16,7 @@ use super::guard::guarded;
 use super::{Metadata, Projection};
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{KeyKind, KeySpan, TimeKey, Zone};
-use crate::schema::stored_keys;
+use crate::schema::{Reading, stored_keys};
 
 /// What the statistics tell of the keys in one row group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub enum RowGroupKeys {
 /// # Errors
 ///
 /// [`ErrorKind::Schema`] if there is no such column, [`ErrorKind::Source`] if the statistics cannot be read at all.
-pub fn key_spans(metadata: &Metadata, key_column: &str, kind: KeyKind, zone: &Zone) -> Result<Vec<RowGroupKeys>> {
+pub fn key_spans(metadata: &Metadata, key_column: &str, kind: KeyKind, reading: &Reading) -> Result<Vec<RowGroupKeys>> {
     metadata.positions(&Projection::of_columns([key_column])).map_err(|error| metadata.at_object(error))?;
     let unread =
         |error| metadata.at_object(Error::new(ErrorKind::Source, "the statistics cannot be read").with_source(error));
@@ -59,7 +59,7 @@ pub fn key_spans(metadata: &Metadata, key_column: &str, kind: KeyKind, zone: &Zo
             0 => Some(RowGroupKeys::Exact { span: None, unkeyed: nulls }),
             _ if !column.is_ordered(&row_groups[index]) => None,
             _ => {
-                let span = Bounds { min, max }.span(kind, zone)?;
+                let span = Bounds { min, max }.span(kind, reading)?;
                 Some(RowGroupKeys::Exact { span: Some(span), unkeyed: nulls })
             }
         }
@@ -119,41 +119,44 @@ struct Bounds {
 
 impl Bounds {
     /// The keys that are stored for all values of the row group, if the two bounds tell.
-    fn span(&self, kind: KeyKind, zone: &Zone) -> Option<KeySpan> {
-        let (min, max) = (key(&self.min, kind, zone)?, key(&self.max, kind, zone)?);
+    fn span(&self, kind: KeyKind, reading: &Reading) -> Option<KeySpan> {
+        let (min, max) = (key(&self.min, kind, reading)?, key(&self.max, kind, reading)?);
         let is_finite = !kind.is_infinite(min) && !kind.is_infinite(max);
-        (is_finite && min <= max && self.keep_order(kind, zone)).then_some(KeySpan { min, max })
+        (is_finite && min <= max && self.keep_order(kind, reading)).then_some(KeySpan { min, max })
     }
 
     /// Whether storing keeps the values' order, so that the bounds of the values are those of the keys.
     ///
     /// It does, except where local time becomes universal time or the other way round: a clock that is set forward
     /// repeats universal times. That moves values past a bound only if the bound stands near the change.
-    fn keep_order(&self, kind: KeyKind, zone: &Zone) -> bool {
+    fn keep_order(&self, kind: KeyKind, reading: &Reading) -> bool {
         let crosses = match self.min.data_type() {
             DataType::Timestamp(_, Some(_)) => matches!(kind, KeyKind::Timestamp | KeyKind::Date),
             DataType::Timestamp(_, None) | DataType::Date32 | DataType::Date64 => kind == KeyKind::TimestampTz,
-            _ => false,
+            // Integers that count time are instants.
+            _ => matches!(kind, KeyKind::Timestamp | KeyKind::Date),
         };
-        !crosses || *zone == Zone::UTC || [&self.min, &self.max].into_iter().all(|bound| is_steady(bound, zone))
+        !crosses
+            || reading.zone == Zone::UTC
+            || [&self.min, &self.max].into_iter().all(|bound| is_steady(bound, reading))
     }
 }
 
 /// The key that is stored for the one value of `array`.
-fn key(array: &ArrayRef, kind: KeyKind, zone: &Zone) -> Option<TimeKey> {
-    let keys = stored_keys(array, kind, zone).ok()?;
+fn key(array: &ArrayRef, kind: KeyKind, reading: &Reading) -> Option<TimeKey> {
+    let keys = stored_keys(array, kind, reading).ok()?;
     (keys.len() == 1 && keys.is_valid(0)).then(|| TimeKey(keys.value(0)))
 }
 
-/// Whether `zone` keeps its offset for some 26 hours around the one value of `bound`: more than any clock was ever set.
-fn is_steady(bound: &ArrayRef, zone: &Zone) -> bool {
+/// Whether the zone keeps its offset for some 26 hours around the one value of `bound`: more than any clock was ever set.
+fn is_steady(bound: &ArrayRef, reading: &Reading) -> bool {
     const TWO_HOURS_MICROS: i64 = 2 * 3600 * 1_000_000;
     let kind = match bound.data_type() {
-        DataType::Timestamp(_, Some(_)) => KeyKind::TimestampTz,
-        _ => KeyKind::Timestamp,
+        DataType::Timestamp(_, None) | DataType::Date32 | DataType::Date64 => KeyKind::Timestamp,
+        _ => KeyKind::TimestampTz,
     };
-    let Some(TimeKey(micros)) = key(bound, kind, zone) else { return false };
-    let offset = |step: i64| zone.offset_at_local(micros.saturating_add(step * TWO_HOURS_MICROS));
+    let Some(TimeKey(micros)) = key(bound, kind, reading) else { return false };
+    let offset = |step: i64| reading.zone.offset_at_local(micros.saturating_add(step * TWO_HOURS_MICROS));
     (-13..=13).all(|step| offset(step) == offset(0))
 }
 

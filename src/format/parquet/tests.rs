@@ -415,6 +415,19 @@ fn int96_with_nanoseconds_is_a_fault_of_its_row() {
 }
 
 #[test]
+fn int96_loses_nanoseconds_toward_the_past_where_that_is_allowed() {
+    let file = int96_file(&[int96(JULIAN_1970, 5_001), int96(JULIAN_1970 - 1, 86_399_999_999_999)], &[1, 1]);
+    let mut metadata = file.metadata().unwrap();
+    metadata.allow_lossy();
+    let extent = Extent::RowGroups { first: 0, count: 1, first_record: 1 };
+    let projection = Projection::of_columns(["t"]);
+    let decoder = ParquetDecoder::try_new(&file.object, &metadata, extent, &projection, 7).unwrap();
+    let rows = file.run(decoder).unwrap();
+    let values = rows[0].batch.column(0).as_primitive::<TimestampMicrosecondType>();
+    assert_eq!(values.values(), &[5, -1]);
+}
+
+#[test]
 fn the_flights_excerpt_has_the_rows_that_were_cut_out() {
     let file = fixture("flights_excerpt.parquet");
     let metadata = file.metadata().unwrap();

@@ -71,16 +71,17 @@ fn finish(mut clock: Clock, cursor: &mut Cursor<'_>) -> Result<i64, Fault> {
 }
 
 /// The fields of a time as they are written.
-struct Clock {
-    hour: i64,
-    minute: i64,
-    second: i64,
+#[derive(Debug)]
+pub(super) struct Clock {
+    pub(super) hour: i64,
+    pub(super) minute: i64,
+    pub(super) second: i64,
     /// Microseconds of the second; a million where the fraction was rounded up.
-    micros: i64,
+    pub(super) micros: i64,
 }
 
 impl Clock {
-    fn to_micros(&self) -> Option<i64> {
+    pub(super) fn to_micros(&self) -> Option<i64> {
         let fields_exist = self.hour <= 24 && self.minute <= 59 && self.second <= 60;
         let seconds = (self.hour * 60 + self.minute) * 60 + self.second;
         let micros = seconds * MICROS_PER_SECOND + self.micros;
@@ -98,8 +99,10 @@ fn take_fields(cursor: &mut Cursor<'_>) -> Result<Clock, Fault> {
             if matches!(cursor.rest(), [b'.'] | [b'.', b'\0'..=b'/' | b':'.., ..]) {
                 return Err(FORM);
             }
+            if cursor.peek() != Some(b'.') {
+                refuse_colon_behind_minus(cursor)?;
+            }
             let micros = take_fraction(cursor);
-            refuse_colon_behind_minus(cursor)?;
             Ok(Clock { hour, minute, second, micros })
         }
         _ => Err(FORM),

@@ -55,6 +55,14 @@ impl<'a> Cursor<'a> {
         self.take_while(|byte| byte.is_ascii_alphabetic())
     }
 
+    /// Takes at most `most` of the digits that come next.
+    pub(super) fn take_up_to(&mut self, most: usize) -> &'a [u8] {
+        let count = self.0.iter().take(most).take_while(|byte| byte.is_ascii_digit()).count();
+        let (taken, rest) = self.0.split_at(count);
+        self.0 = rest;
+        taken
+    }
+
     /// Takes a number of `least` to `most` digits.
     pub(super) fn take_number(&mut self, least: usize, most: usize) -> Result<i64, Fault> {
         let digits = self.take_digits();

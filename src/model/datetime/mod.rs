@@ -13,6 +13,7 @@ mod interval;
 mod moment;
 mod named;
 mod offset;
+mod pattern;
 mod plain;
 mod stamp;
 mod timestamp;
@@ -23,12 +24,14 @@ use super::Zone;
 
 pub use calendar::{DATE_END, DATE_MIN, UNIX_EPOCH_DAYS, days_are_a_date};
 pub use clock::{parse_time, parse_timetz};
-pub use date::parse_date;
+pub use date::{parse_date, read_date};
 pub use format::{format_date, format_timestamp, format_timestamptz};
-pub use interval::{Interval, parse_interval};
+pub use interval::{Interval, parse_interval, parse_interval_since_15};
+pub use pattern::{EpochUnit, Pattern, TimeFormat};
 pub use stamp::Stamp;
 pub use timestamp::{
-    TIMESTAMP_END, TIMESTAMP_MIN, micros_are_a_timestamp, parse_timestamp, parse_timestamptz, round_timestamp,
+    TIMESTAMP_END, TIMESTAMP_MIN, micros_are_a_timestamp, parse_timestamp, parse_timestamptz, read_timestamp,
+    read_timestamptz, round_timestamp,
 };
 
 pub(super) use calendar::Civil;

@@ -108,7 +108,8 @@ fn take_year(cursor: &mut Cursor<'_>) -> Option<i64> {
     (!matches!(cursor.peek(), Some(b'.' | b'-' | b'/'))).then_some(year)
 }
 
-fn take_month(cursor: &mut Cursor<'_>) -> Option<u8> {
+/// Takes the name of a month, whole or its first three letters; January is 1.
+pub(super) fn take_month(cursor: &mut Cursor<'_>) -> Option<u8> {
     let word = cursor.take_letters();
     let position = MONTHS.iter().position(|name| is_name(word, *name));
     // The one name that has a second short form.
@@ -116,11 +117,17 @@ fn take_month(cursor: &mut Cursor<'_>) -> Option<u8> {
     u8::try_from(position? + 1).ok()
 }
 
+/// Takes the name of a weekday; Monday is 0.
+pub(super) fn take_weekday_name(cursor: &mut Cursor<'_>) -> Option<usize> {
+    let word = cursor.take_letters();
+    WEEKDAYS.iter().position(|name| is_name(word, *name))
+}
+
 fn take_weekday(cursor: &mut Cursor<'_>) {
     let mut ahead = *cursor;
-    let word = ahead.take_letters();
+    let found = take_weekday_name(&mut ahead).is_some();
     let comma = ahead.take(b",").is_some();
-    if WEEKDAYS.iter().any(|name| is_name(word, *name)) && (ahead.take_spaces() || comma) {
+    if found && (ahead.take_spaces() || comma) {
         *cursor = ahead;
     }
 }

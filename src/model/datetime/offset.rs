@@ -32,7 +32,8 @@ pub(super) fn take_zone(cursor: &mut Cursor<'_>) -> Result<Option<i32>, Fault> {
     Ok(offset)
 }
 
-fn take_offset(cursor: &mut Cursor<'_>) -> Result<Option<i32>, Fault> {
+/// Takes a sign and an offset, in seconds east of Greenwich; nothing where no sign stands.
+pub(super) fn take_offset(cursor: &mut Cursor<'_>) -> Result<Option<i32>, Fault> {
     let Some(sign) = cursor.take(b"+-") else { return Ok(None) };
     let digits = cursor.take_digits();
     let leading = number(digits).ok_or(FORM)?;
@@ -61,7 +62,8 @@ fn take_minutes(cursor: &mut Cursor<'_>, hours: i64) -> Result<[i64; 3], Fault> 
     Ok(parts)
 }
 
-fn take_utc(cursor: &mut Cursor<'_>) -> bool {
+/// Takes the name of universal time.
+pub(super) fn take_utc(cursor: &mut Cursor<'_>) -> bool {
     let name = cursor.take_while(|byte| !byte.is_ascii_whitespace());
     [b"z".as_slice(), b"utc", b"gmt"].iter().any(|utc| name.eq_ignore_ascii_case(utc))
 }

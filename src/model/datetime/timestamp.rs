@@ -1,6 +1,7 @@
 //! Texts of timestamps, with and without time zone.
 
-use super::moment::{Reading, read};
+use super::moment::{Moment, Reading, read};
+use super::pattern::TimeFormat;
 use super::{Fault, MICROS_PER_DAY, MICROS_PER_SECOND, RANGE, Zone, plain};
 
 /// The server's first timestamp, 4714-11-24 00:00 BC, in microseconds since 2000-01-01.
@@ -43,12 +44,46 @@ pub fn parse_timestamptz(text: &[u8], zone: &Zone) -> Result<i64, Fault> {
     match read(text)? {
         Reading::Infinity => Ok(i64::MAX),
         Reading::MinusInfinity => Ok(i64::MIN),
-        Reading::Moment(moment) => {
-            let local = local_micros(moment.days, moment.micros)?;
-            let east = moment.east_seconds.unwrap_or_else(|| zone.offset_at_local(local));
-            in_range(local.checked_sub(i64::from(east) * MICROS_PER_SECOND).ok_or(RANGE)?)
+        Reading::Moment(moment) => instant(&moment, zone),
+    }
+}
+
+/// What [`parse_timestamp`] gives, of a text in a format of the user's. A count since 1970 becomes the local time in
+/// `zone`; `lossy` allows what it has beyond microseconds to be cut off.
+///
+/// # Errors
+///
+/// If the text does not match the format.
+pub fn read_timestamp(format: &TimeFormat, text: &[u8], zone: &Zone, lossy: bool) -> Result<i64, Fault> {
+    match format {
+        TimeFormat::Pattern(pattern) => {
+            let moment = pattern.read(text)?;
+            in_range(local_micros(moment.days, moment.micros)?)
+        }
+        TimeFormat::Epoch(unit) => {
+            let instant = unit.read(text, lossy)?;
+            let east = i64::from(zone.offset_at_instant(instant)) * MICROS_PER_SECOND;
+            in_range(instant.checked_add(east).ok_or(RANGE)?)
         }
     }
+}
+
+/// What [`parse_timestamptz`] gives, likewise.
+///
+/// # Errors
+///
+/// If the text does not match the format.
+pub fn read_timestamptz(format: &TimeFormat, text: &[u8], zone: &Zone, lossy: bool) -> Result<i64, Fault> {
+    match format {
+        TimeFormat::Pattern(pattern) => instant(&pattern.read(text)?, zone),
+        TimeFormat::Epoch(unit) => in_range(unit.read(text, lossy)?),
+    }
+}
+
+fn instant(moment: &Moment, zone: &Zone) -> Result<i64, Fault> {
+    let local = local_micros(moment.days, moment.micros)?;
+    let east = moment.east_seconds.unwrap_or_else(|| zone.offset_at_local(local));
+    in_range(local.checked_sub(i64::from(east) * MICROS_PER_SECOND).ok_or(RANGE)?)
 }
 
 fn local_micros(days: i64, micros: i64) -> Result<i64, Fault> {

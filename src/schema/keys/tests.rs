@@ -10,6 +10,7 @@ use arrow_array::{
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::Zone;
 
 /// 2024-01-31 12:00 in microseconds since 2000.
 const NOON: i64 = 8_796 * MICROS_PER_DAY + MICROS_PER_DAY / 2;
@@ -22,11 +23,11 @@ fn berlin() -> Zone {
 }
 
 fn keys(array: &dyn Array, kind: KeyKind) -> Vec<Option<i64>> {
-    stored_keys(array, kind, &berlin()).unwrap().iter().collect()
+    stored_keys(array, kind, &berlin().into()).unwrap().iter().collect()
 }
 
 fn reason(array: &dyn Array, kind: KeyKind) -> String {
-    stored_keys(array, kind, &berlin()).unwrap_err().reason
+    stored_keys(array, kind, &berlin().into()).unwrap_err().reason
 }
 
 #[test]
@@ -92,14 +93,14 @@ fn a_timestamp_becomes_a_date_only_at_midnight() {
     assert!(reason(&local, KeyKind::Date).contains("lose its time of day"));
     let berlin_midnight = TimestampSecondArray::from(vec![NOON_UNIX - 43_200 - 3_600]).with_timezone_utc();
     assert_eq!(keys(&berlin_midnight, KeyKind::Date), [Some(8_796)]);
-    assert_eq!(stored_keys(&local, KeyKind::Date, &Zone::UTC).unwrap_err().row, 1);
+    assert_eq!(stored_keys(&local, KeyKind::Date, &Reading::utc()).unwrap_err().row, 1);
 }
 
 #[test]
 fn nanoseconds_that_are_no_whole_microseconds_are_refused_with_their_row() {
     for nanos in [1, -1, 1_999] {
         let array = TimestampNanosecondArray::from(vec![Some(-1_000), None, Some(nanos)]);
-        let fault = stored_keys(&array, KeyKind::Timestamp, &Zone::UTC).unwrap_err();
+        let fault = stored_keys(&array, KeyKind::Timestamp, &Reading::utc()).unwrap_err();
         assert_eq!((fault.row, fault.column), (2, 0));
         assert!(fault.reason.contains("nanoseconds would be lost"), "{}", fault.reason);
     }
@@ -133,7 +134,7 @@ fn values_out_of_the_servers_range_are_refused() {
         assert!(reason(&TimestampSecondArray::from(vec![second]), KeyKind::Timestamp).contains("range"), "{second}");
     }
     let within = TimestampSecondArray::from(vec![9_224_318_015_999, -210_866_803_200]);
-    assert!(stored_keys(&within, KeyKind::Timestamp, &Zone::UTC).is_ok());
+    assert!(stored_keys(&within, KeyKind::Timestamp, &Reading::utc()).is_ok());
     for days in [i32::MIN, i32::MAX] {
         assert!(reason(&Date32Array::from(vec![days]), KeyKind::Date).contains("range"));
         assert!(reason(&Date32Array::from(vec![days]), KeyKind::TimestampTz).contains("range"));
@@ -155,7 +156,7 @@ fn a_column_of_another_type_is_refused_and_can_not_be_a_key() {
         (Arc::new(arrow_array::Float64Array::from(vec![1.0])), KeyKind::Integer),
     ];
     for (array, kind) in &pairs {
-        assert!(!can_be_key(array.data_type(), *kind));
+        assert!(!can_be_key(array.data_type(), *kind, &Reading::utc()));
         assert!(reason(array, *kind).contains("cannot be read as"));
     }
     assert_eq!(keys(&NullArray::new(2), KeyKind::Date), [None, None]);
@@ -189,20 +190,20 @@ proptest! {
 fn rows_without_a_key_are_null_and_told_where_they_may_be() {
     let texts = StringArray::from(vec![Some("2024-01-01"), None, Some("soon"), Some("2024-01-02"), Some("later")]);
     let mut faults = Vec::new();
-    let keys = stored_keys_or_null(&texts, KeyKind::Date, &Zone::UTC, &mut faults).unwrap();
+    let keys = stored_keys_or_null(&texts, KeyKind::Date, &Reading::utc(), &mut faults).unwrap();
     assert_eq!(keys.iter().map(|key| key.is_some()).collect::<Vec<_>>(), [true, false, false, true, false]);
     assert_eq!(faults.iter().map(|fault| fault.row).collect::<Vec<_>>(), [2, 4]);
     let floats = arrow_array::Float64Array::from(vec![1.0]);
-    assert!(stored_keys_or_null(&floats, KeyKind::Date, &Zone::UTC, &mut faults).is_err());
+    assert!(stored_keys_or_null(&floats, KeyKind::Date, &Reading::utc(), &mut faults).is_err());
 }
 
 #[test]
 fn only_types_whose_values_have_keys_side_by_side_lack_none_between_two() {
     let times = |unit| DataType::Timestamp(unit, None);
-    assert!(may_lack_keys_inside(&times(TimeUnit::Nanosecond), KeyKind::Timestamp));
-    assert!(may_lack_keys_inside(&times(TimeUnit::Microsecond), KeyKind::Date));
-    assert!(may_lack_keys_inside(&DataType::Utf8, KeyKind::Integer));
-    assert!(!may_lack_keys_inside(&times(TimeUnit::Microsecond), KeyKind::TimestampTz));
-    assert!(!may_lack_keys_inside(&DataType::Date32, KeyKind::Date));
-    assert!(!may_lack_keys_inside(&DataType::UInt64, KeyKind::Integer));
+    assert!(may_lack_keys_inside(&times(TimeUnit::Nanosecond), KeyKind::Timestamp, &Reading::utc()));
+    assert!(may_lack_keys_inside(&times(TimeUnit::Microsecond), KeyKind::Date, &Reading::utc()));
+    assert!(may_lack_keys_inside(&DataType::Utf8, KeyKind::Integer, &Reading::utc()));
+    assert!(!may_lack_keys_inside(&times(TimeUnit::Microsecond), KeyKind::TimestampTz, &Reading::utc()));
+    assert!(!may_lack_keys_inside(&DataType::Date32, KeyKind::Date, &Reading::utc()));
+    assert!(!may_lack_keys_inside(&DataType::UInt64, KeyKind::Integer, &Reading::utc()));
 }

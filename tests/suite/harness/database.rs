@@ -70,11 +70,21 @@ impl Database {
         Self::on(shared_server())
     }
 
+    /// A new database that keeps its text in `encoding`.
+    pub(crate) fn with_encoding(encoding: &str) -> Self {
+        Self::create(shared_server(), &format!("encoding '{encoding}' lc_collate 'C' lc_ctype 'C'"))
+    }
+
     /// A new database on `server`.
     pub(crate) fn on(server: &'static Server) -> Self {
+        Self::create(server, "")
+    }
+
+    fn create(server: &'static Server, options: &str) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-        Session::open(server, "postgres", "postgres").sql(&format!("create database {name} template template0"));
+        Session::open(server, "postgres", "postgres")
+            .sql(&format!("create database {name} template template0 {options}"));
         Self { session: Session::open(server, &name, "postgres"), name, server }
     }
 

@@ -7,7 +7,7 @@ use arrow_array::{RecordBatch, StringArray};
 use arrow_schema::{DataType, Field, Schema};
 use pgbackfill::Zone;
 use pgbackfill::encode::{BINARY_HEADER, BlockBuilder, ColumnPlan, CopyFormat, Encoder, Role};
-use pgbackfill::schema::PgType;
+use pgbackfill::schema::{PgType, Reading};
 use pgbackfill::target::{self, Session};
 
 use crate::harness::{Database, block_on};
@@ -50,6 +50,8 @@ pub(super) struct Oracle {
     database: Database,
     /// The type as the catalog tells it.
     ty: PgType,
+    /// How values are read for this server.
+    reading: Reading,
 }
 
 impl Oracle {
@@ -77,12 +79,15 @@ impl Oracle {
                end loop;
              end $$"
         ));
-        let table = block_on(async {
+        let found = block_on(async {
             let session = Session::open(&database.settings()).await?;
-            target::describe(&session, "copied").await
+            let mut columns = target::describe(&session, "copied").await?.columns;
+            let zone = target::zone_of_server(&session, &Zone::parse(zone)?).await?;
+            let major = target::major_version(&session).await?;
+            Ok::<_, pgbackfill::Error>((columns.remove(1).ty, Reading::utc().for_server(major, zone)))
         });
-        let ty = table.expect("the table can be described").columns.remove(1).ty;
-        Self { database, ty }
+        let (ty, reading) = found.expect("the server tells what it has");
+        Self { database, ty, reading }
     }
 
     /// What the server makes of each text: by the type's input function, and then by COPY for those that it took.
@@ -110,10 +115,10 @@ impl Oracle {
     }
 
     /// What our encoder makes of each text.
-    pub(super) fn ours(&self, texts: &[String], zone: &Zone) -> Vec<Answer> {
+    pub(super) fn ours(&self, texts: &[String]) -> Vec<Answer> {
         let plan =
             ColumnPlan { name: "v".to_owned(), source: DataType::Utf8, target: self.ty.clone(), role: Role::Value };
-        let mut encoder = Encoder::try_new(vec![plan], 1, CopyFormat::Binary, zone.clone())
+        let mut encoder = Encoder::try_new(vec![plan], 1, CopyFormat::Binary, self.reading.clone())
             .unwrap_or_else(|error| panic!("{} has a binary form: {error}", self.ty));
         let schema = Arc::new(Schema::new(vec![Field::new("v", DataType::Utf8, true)]));
         let array = Arc::new(StringArray::from_iter_values(texts));

@@ -113,8 +113,10 @@ impl<'t> Rest<'t> {
     /// `2 Jan 2024`, `02-Jan-2024`, `02/Jan/2024`, `2024-Jan-02`, `Jan 2, 2024`, after a weekday perhaps.
     fn named_date(&mut self) -> bool {
         if self.word(&["mon", "tue", "wed", "thu", "fri", "sat", "sun", "monday", "tuesday", "sunday"]) {
-            self.one_of(&[',']);
-            self.spaces();
+            let comma = self.one_of(&[',']).is_some();
+            if self.spaces() == 0 && !comma {
+                return false;
+            }
         }
         if self.month() {
             let day = self.spaces() > 0 && (1..=2).contains(&self.digits());
@@ -191,12 +193,9 @@ pub(super) fn is_clock(text: &str) -> bool {
 pub(super) fn is_span(text: &str) -> bool {
     let mut rest = Rest::of(text);
     if text.starts_with('P') {
-        // But for the alternative form without separators, and for fractions of years, which servers read in different ways.
+        // But for the alternative form without separators.
         let has_run = text.split(|letter: char| !letter.is_ascii_digit()).any(|digits| matches!(digits.len(), 6 | 8));
-        let has_years = text.contains('Y') || !text.ends_with(|letter: char| letter.is_ascii_alphabetic());
-        return text.chars().skip(1).all(|letter| letter.is_ascii_digit() || "YMWDTHS.-:".contains(letter))
-            && !has_run
-            && !(has_years && text.contains('.'));
+        return text.chars().skip(1).all(|letter| letter.is_ascii_digit() || "YMWDTHS.-:".contains(letter)) && !has_run;
     }
     loop {
         rest.one_of(&['+', '-']);
@@ -242,8 +241,18 @@ fn is_rest_of_clock(mut rest: Rest) -> bool {
     rest.0.is_empty() || rest.spaces() > 0 && rest.0.eq_ignore_ascii_case("ago")
 }
 
-/// Units without a fraction of a year, which servers read in different ways.
 const UNITS: &[&str] = &[
+    "y",
+    "yr",
+    "yrs",
+    "year",
+    "years",
+    "decade",
+    "decades",
+    "century",
+    "centuries",
+    "millennium",
+    "millennia",
     "us",
     "usec",
     "usecs",

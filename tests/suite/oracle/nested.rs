@@ -129,7 +129,11 @@ fn arrays_are_read_as_the_server_reads_them() {
 #[test]
 fn arrays_of_times_are_read_as_the_server_reads_them() {
     fn is_other_form(text: &str) -> bool {
-        !text.trim_matches(OUTSIDE).split(',').all(|element| is_moment(element.trim_matches(OUTSIDE)))
+        // Braces inside of quotes are the element's own.
+        text.contains("\"{")
+            || text.contains("}\"")
+            || text.contains("{\"}")
+            || !text.trim_matches(OUTSIDE).split(',').all(|element| is_moment(element.trim_matches(OUTSIDE)))
     }
     agree(&[
         Case { stricter: |text| is_other_form(text) || text.contains(':'), ..Case::of("date[]", TIMES) },

@@ -243,7 +243,7 @@ const SPANS: Recipe = Recipe {
 
 /// Whether a moment is one of the last that a server has, which, rounded up, is stored although it is none of them.
 fn is_last(text: &str) -> bool {
-    text.contains("294276-12-31 23:59:59")
+    text.contains("294276-12-31") && text.contains("23:59:59")
 }
 
 /// Whether a moment has a time of day, which the server drops from a date and we refuse to lose.
@@ -272,6 +272,9 @@ fn instants_are_read_as_the_server_reads_them_in_any_zone() {
         "Australia/Lord_Howe",
         "America/Sao_Paulo",
         "Pacific/Apia",
+        "Africa/Casablanca",
+        "America/Havana",
+        "Asia/Gaza",
     ];
     agree(&zones.map(|zone| Case {
         zone,

@@ -19,7 +19,7 @@ use crate::model::Extent;
 const KEY_EPOCH: i64 = 946_684_800;
 
 fn spans(file: &File, kind: KeyKind, zone: &Zone) -> Vec<RowGroupKeys> {
-    key_spans(&file.metadata().unwrap(), "t", kind, zone).unwrap()
+    key_spans(&file.metadata().unwrap(), "t", kind, &zone.clone().into()).unwrap()
 }
 
 /// The keys of the only row group.
@@ -43,7 +43,7 @@ fn scanned(file: &File, kind: KeyKind, zone: &Zone) -> Vec<(Option<KeySpan>, u64
         let decoder = ParquetDecoder::try_new(&file.object, &metadata, extent, &key, 7).unwrap();
         let rows = file.run(decoder).unwrap();
         let keys = rows.iter().flat_map(|rows| {
-            let keys = stored_keys(rows.batch.column(0), kind, zone).unwrap();
+            let keys = stored_keys(rows.batch.column(0), kind, &zone.clone().into()).unwrap();
             keys.iter().collect::<Vec<_>>()
         });
         let (keyed, unkeyed): (Vec<_>, Vec<_>) = keys.partition(Option::is_some);
@@ -142,7 +142,7 @@ fn described_as(array: ArrayRef, statistics: Option<Statistics>) -> RowGroupKeys
     columns[0] = chunk.build().unwrap();
     row_groups[0] = row_groups[0].clone().into_builder().set_column_metadata(columns).build().unwrap();
     let metadata = Metadata::try_new(builder.set_row_groups(row_groups).build(), &file.object).unwrap();
-    key_spans(&metadata, "t", KeyKind::Integer, &Zone::UTC).unwrap()[0]
+    key_spans(&metadata, "t", KeyKind::Integer, &Reading::utc()).unwrap()[0]
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_required_column_needs_no_null_count() {
 #[test]
 fn a_missing_key_column_is_an_error() {
     let file = File::of_columns(vec![("a", ints(0..1))], 1);
-    let error = key_spans(&file.metadata().unwrap(), "t", KeyKind::Integer, &Zone::UTC).unwrap_err();
+    let error = key_spans(&file.metadata().unwrap(), "t", KeyKind::Integer, &Reading::utc()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Schema);
     assert_eq!(error.place().object.as_deref(), Some("/data/test.parquet"));
 }

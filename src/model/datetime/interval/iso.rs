@@ -17,14 +17,13 @@ const OF_CLOCK: &[(u8, Unit)] = &[(b'H', HOURS), (b'M', MINUTES), (b'S', SECONDS
 const AMOUNT_MAX: f64 = 1e15;
 
 /// Reads a text that begins with `P`.
-pub(super) fn read(text: &[u8]) -> Result<Sum, Fault> {
+pub(super) fn read(text: &[u8], mut sum: Sum) -> Result<Sum, Fault> {
     let mut cursor = Cursor::new(text)?;
     // The server takes no white space around this form.
     if cursor.rest() != text || text.len() < 2 {
         return Err(FORM);
     }
     cursor.take(b"P").ok_or(FORM)?;
-    let mut sum = Sum::default();
     take_date(&mut cursor, &mut sum)?;
     while cursor.take(b"T").is_some() {
         take_clock(&mut cursor, &mut sum)?;

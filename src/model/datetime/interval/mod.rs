@@ -33,7 +33,21 @@ pub struct Interval {
 ///
 /// If the text is not an interval, or one that another version of the server would read in another way.
 pub fn parse_interval(text: &[u8]) -> Result<Interval, Fault> {
-    let sum = if text.first() == Some(&b'P') { iso::read(text)? } else { verbose::read(text)? };
+    parse(text, false)
+}
+
+/// The same for a server that is known to be of version 15 or later: also the fraction of a year.
+///
+/// # Errors
+///
+/// If the text is not an interval.
+pub fn parse_interval_since_15(text: &[u8]) -> Result<Interval, Fault> {
+    parse(text, true)
+}
+
+fn parse(text: &[u8], rounds_years: bool) -> Result<Interval, Fault> {
+    let sum = Sum { rounds_years, ..Sum::default() };
+    let sum = if text.first() == Some(&b'P') { iso::read(text, sum)? } else { verbose::read(text, sum)? };
     sum.into_interval()
 }
 
@@ -61,11 +75,13 @@ struct Sum {
     months: i32,
     days: i32,
     micros: i64,
+    /// Whether the fraction of a year is rounded to months.
+    rounds_years: bool,
 }
 
 impl Sum {
     fn add(&mut self, amount: Amount, unit: Unit) -> Result<(), Fault> {
-        if matches!(unit, Unit::Years(_)) && amount.fraction != 0.0 {
+        if matches!(unit, Unit::Years(_)) && amount.fraction != 0.0 && !self.rounds_years {
             return Err(FRACTION_OF_YEAR);
         }
         self.try_add(amount, unit).ok_or(RANGE)
@@ -92,6 +108,10 @@ impl Sum {
             }
             Unit::Years(scale) => {
                 self.years = self.years.checked_add(scaled(amount.whole, scale)?)?;
+                let months = (amount.fraction * f64::from(scale) * 12.0).round_ties_even();
+                #[expect(clippy::cast_possible_truncation, reason = "a fraction of a millennium has few months")]
+                let months = months as i32;
+                self.months = self.months.checked_add(months)?;
                 Some(())
             }
         }
@@ -123,6 +143,7 @@ impl Sum {
             months: self.months.checked_neg()?,
             days: self.days.checked_neg()?,
             micros: self.micros.checked_neg()?,
+            rounds_years: self.rounds_years,
         })
     }
 

@@ -28,13 +28,13 @@ const CLOCK_FIELDS: u16 = 0b1_1111;
 
 /// Reads numbers with units, at most one time of day after them, and `ago`. A number without a unit is days before a
 /// time of day, and seconds at the end; `1-2` is a year and two months.
-pub(super) fn read(text: &[u8]) -> Result<Sum, Fault> {
+pub(super) fn read(text: &[u8], mut sum: Sum) -> Result<Sum, Fault> {
     let mut cursor = Cursor::new(text)?;
     // The mark of the server's `postgres_verbose` style, which says nothing.
     if cursor.take(b"@").is_some() {
         cursor.take_spaces();
     }
-    let (mut sum, mut seen) = (Sum::default(), 0);
+    let mut seen = 0;
     loop {
         let leading = Leading::take(&mut cursor);
         let is_clock = cursor.peek() == Some(b':');

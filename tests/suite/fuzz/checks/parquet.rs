@@ -6,7 +6,8 @@ use bytes::Bytes;
 use pgbackfill::format::parquet::{Footer, FooterStep, Metadata, ParquetDecoder, Projection, key_spans};
 use pgbackfill::format::{Decode, Step};
 use pgbackfill::model::{Extent, Format, KeyKind, Object};
-use pgbackfill::{Error, ErrorKind, Result, Zone};
+use pgbackfill::schema::Reading;
+use pgbackfill::{Error, ErrorKind, Result};
 
 /// Batches after which a check has seen enough: a few bytes can stand for thousands of millions of nulls.
 const BATCHES_MAX: usize = 64;
@@ -40,7 +41,7 @@ pub(crate) fn read(bytes: &Bytes) -> bool {
     let mut is_read = true;
     for name in &names {
         for kind in [KeyKind::TimestampTz, KeyKind::Date, KeyKind::Integer] {
-            is_read &= judge_all(key_spans(&metadata, name, kind, &Zone::UTC));
+            is_read &= judge_all(key_spans(&metadata, name, kind, &Reading::utc()));
         }
         is_read &= judge_all(decode(&object, &metadata, bytes, &Projection::of_columns([name])));
     }

@@ -48,7 +48,7 @@ pub(crate) fn check(data: &[u8]) {
     for (kind, value) in
         [(KeyKind::TimestampTz, instant), (KeyKind::Timestamp, local), (KeyKind::Date, date.map(i64::from))]
     {
-        let keys = stored_keys(&StringArray::from(vec![text]), kind, &zone).ok();
+        let keys = stored_keys(&StringArray::from(vec![text]), kind, &zone.clone().into()).ok();
         assert_eq!(keys.filter(|keys| keys.is_valid(0)).map(|keys| keys.value(0)), value, "{text:?} as {kind}");
     }
 }
