@@ -53,6 +53,7 @@ mod time_columns;
 mod time_formats;
 mod torture;
 mod triggers;
+mod types_table;
 mod values;
 mod values_composites;
 mod values_hstore;
