@@ -15,6 +15,7 @@ mod cli;
 #[cfg(target_os = "linux")]
 mod client;
 mod conflicts;
+mod copy_csv;
 mod custom;
 mod database_encodings;
 mod dialects;

@@ -250,6 +250,9 @@ mod tests {
             &piped,
             &[(r#"a"|"b"#, true, true), (r#"c|"d"#, false, true), (r#"|"e""#, false, true)],
         );
+        // Where bytes turn out to be no delimiter, the last of them may still begin one.
+        let again = Dialect { delimiter: Delimiter::try_new(b"aaNaa").unwrap(), ..keep.clone() };
+        check("xaaaNaay", &again, &[("xa", false, false), ("y", false, false)]);
         let trimmed = Dialect { trim: true, ..keep.clone() };
         check(" \"a\" \t, \"b\" c\" , d ", &trimmed, &[("a", true, false), ("b\" c", true, true), ("d", false, false)]);
         let escaped = Dialect { escape: Some(b'\\'), ..keep };
