@@ -224,7 +224,7 @@ impl Records {
         let last = self.tape.mark(self.marks_done - 1);
         self.at = last.end + 1;
         if self.symbols.comment.is_some() && self.symbols.comment == piece.get(start).copied() {
-            return Ok(());
+            return self.check_comment(start, last.end);
         }
         let end = if self.tape.stray_seen() { self.check_stray(piece, start, last.end)? } else { last.end };
         let fields = self.marks_done - mark;
@@ -262,6 +262,17 @@ impl Records {
     fn repeats_header(&self, line: &[u8]) -> bool {
         let Some(header) = &self.header else { return false };
         line.strip_prefix(BYTE_ORDER_MARK).unwrap_or(line) == &**header
+    }
+
+    /// Refuses a comment that is longer than a record may be: it takes as much memory, and where an object is read in chunks
+    /// no record is found in it for as long.
+    fn check_comment(&mut self, start: usize, end: usize) -> Result<()> {
+        if end - start <= self.record_bytes_max {
+            return Ok(());
+        }
+        let message =
+            format!("the comment is longer than {} bytes, which is the limit of records", self.record_bytes_max);
+        Err(self.error(ErrorKind::Limit, message, start).with_hint("raise the limit: --record-bytes"))
     }
 
     /// Where the last field of the line `start..end` ends: before the `\r` of `\r\n`. Any other unquoted byte that ends

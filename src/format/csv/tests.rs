@@ -540,6 +540,21 @@ fn faults_name_record_and_byte_wherever_the_object_is_cut() {
 }
 
 #[test]
+fn a_comment_longer_than_a_record_may_be_is_refused_wherever_the_object_is_cut() {
+    let bytes = b"1,2\n#xxxxxxxxxxxxxxxxxxxxxxxxx\n3,4\n";
+    let dialect = Dialect { comment: Some(b'#'), record_bytes_max: 20, ..Dialect::default() };
+    for chunk_bytes in 1..=bytes.len() {
+        let failure = Failure::from(read(bytes, &dialect, 2, chunk_bytes).unwrap_err());
+        assert_eq!(failure.kind, ErrorKind::Limit, "{chunk_bytes}");
+    }
+    let dialect = Dialect { record_bytes_max: 26, ..dialect };
+    for chunk_bytes in 1..=bytes.len() {
+        let records = read(bytes, &dialect, 2, chunk_bytes).expect("it fits");
+        assert_eq!(records, [(31, vec![Some(b"3".to_vec()), Some(b"4".to_vec())])], "{chunk_bytes}");
+    }
+}
+
+#[test]
 fn an_invalid_byte_names_its_column_and_object() {
     let bytes = b"1,2\n3,x\xffy\n";
     let feeds = vec![("only".to_owned(), Feed::Field(1))];
