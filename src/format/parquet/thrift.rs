@@ -131,10 +131,11 @@ impl<'a> Compact<'a> {
         })
     }
 
-    /// In a list a boolean takes a byte of its own.
+    /// Booleans in lists are none: no structure of Parquet that is read here has such a list, and the decoder takes them
+    /// to have no bytes, so that lists of lists of them would never end.
     fn skip_element(&mut self, kind: Kind, depth: u8) -> Option<()> {
         match kind.0 {
-            1 | 2 => self.take(1).map(|_| ()),
+            1 | 2 => None,
             _ => self.skip_within(kind, depth),
         }
     }
@@ -165,5 +166,6 @@ mod tests {
         assert_eq!(Compact(&[200, 1]).skip(Kind(8)), None);
         let nested = [0x1c; 200];
         assert_eq!(Compact(&nested).skip(Kind(12)), None);
+        assert_eq!(Compact(&[0x21, 1, 1]).skip(Kind::LIST), None);
     }
 }
