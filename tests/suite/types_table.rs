@@ -33,7 +33,7 @@ A word in a cell means that rows go as COPY BINARY, and says by which rule:
 | label | One of the enum's labels, to the letter. |
 | UTF-8 | Bytes that are UTF-8, taken for the text they are; others are refused. |
 | 16 bytes | The bytes of the `uuid`. |
-| micros | To the microsecond. Nanoseconds that are no whole microseconds are refused. |
+| micros | To the microsecond. Nanoseconds that are no whole microseconds are refused, or cut off with `--allow-lossy`. |
 | zone | As micros. From a time with an offset to one without and back, `--timezone` tells the offset. |
 | midnight | As zone; a time of day other than midnight is refused. |
 | JSON | The value as `to_json` spells it. |
