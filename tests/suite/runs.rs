@@ -218,8 +218,9 @@ fn live_job(name: &str, schema: &str, table: &str, time_column: &str, hours: &[(
     format!(
         "with job as (
            insert into pgbackfill.jobs (name, table_name, target, time_column, commit_mode, hashed, unhashed, settings, shape,
-                                        source_rows, rows_before, rows_after, rows_unkeyed)
-           values ('{name}', 'x', '\"{schema}\".\"{table}\"', {time_column}, 'batch', '{{}}', '{{}}', '{{}}', '{{}}', 0, 0, 0, 0)
+                                        source_rows, rows_before, rows_after, rows_unkeyed, mended, rows_rejected)
+           values ('{name}', 'x', '\"{schema}\".\"{table}\"', {time_column}, 'batch', '{{}}', '{{}}', '{{}}', '{{}}', 0, 0, 0, 0,
+                   '{{}}', 0)
            returning id
          ), run as (
            insert into pgbackfill.runs (job_id, host, pid, process, lease_until)
