@@ -155,6 +155,7 @@ impl Scene {
         run(&self.database, &format!("{} {options}", self.load))
     }
 
+    #[cfg(feature = "failpoints")]
     fn struck(&self, failpoints: &str, options: &str) -> Output {
         run_with(&self.database, &[("FAILPOINTS", failpoints)], &format!("{} {options}", self.load))
     }
