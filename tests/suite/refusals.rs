@@ -3,7 +3,9 @@
 
 use std::fmt::Write as _;
 
-use crate::harness::{Database, Folder, Output, Random, run, run_with};
+#[cfg(feature = "failpoints")]
+use crate::harness::run_with;
+use crate::harness::{Database, Folder, Output, Random, run};
 
 /// What a server may refuse: a table, what is there beforehand, and a value of `v` that is refused.
 struct Kind {
