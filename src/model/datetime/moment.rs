@@ -57,6 +57,10 @@ fn take_clock_of_day(cursor: &mut Cursor<'_>, is_joined: Option<bool>) -> Result
     let micros = match take_separator(cursor, is_joined) {
         // Right behind a date it would be one more part of that.
         None if cursor.peek() == Some(b'-') => return Err(FORM),
+        // Right behind `02-Jan-2024` the server takes letters for a part of the date: some it refuses, a `Z` it passes over.
+        None if is_joined == Some(true) && cursor.peek().is_some_and(|byte| byte.is_ascii_alphabetic()) => {
+            return Err(FORM);
+        }
         None => 0,
         Some(Separator::Letter) => take_clock_after_letter(cursor)?,
         Some(Separator::Space) => take_clock(cursor)?,

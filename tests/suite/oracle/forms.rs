@@ -158,7 +158,13 @@ pub(super) fn is_moment(text: &str) -> bool {
         }
         named
     };
+    let before = Rest::of(text).0;
     if !named && !rest.date() {
+        return false;
+    }
+    // A zone right behind `02-Jan-2024` is none to the server.
+    let is_joined = named && !before[..before.len() - rest.0.len()].contains(char::is_whitespace);
+    if is_joined && rest.0.starts_with(|letter: char| letter.is_ascii_alphabetic()) {
         return false;
     }
     let mut ahead = rest;
