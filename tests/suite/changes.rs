@@ -170,8 +170,7 @@ fn a_run_killed_after_it_accepted_a_change_is_resumed_with_or_without_the_word()
         file("b", &rows[middle..].replace("host-7,", "host-seven,"));
         file("0", "2023-12-31T00:00:00Z,first,1.0000,first\n");
         let gate = Gate::close(&database, 54_000);
-        let loader = start(&database, &format!("{load} {ACCEPT}"));
-        gate.wait_for_loader();
+        let loader = gate.wait_for(start(&database, &format!("{load} {ACCEPT}")));
         loader.kill();
         gate.open();
         database.wait_until_alone();
@@ -190,8 +189,7 @@ fn a_half_loaded_job_over_a_changed_source_is_right_in_the_end() {
     folder.write("s/a.csv", &csv);
     let gate = Gate::close(&database, 33_000);
     let load = load_of(&folder).replace("1d", "1h") + " --batch-rows 2000";
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     loader.kill();
     gate.open();
     database.wait_until_alone();
@@ -211,8 +209,7 @@ fn a_run_frozen_while_its_windows_are_numbered_anew_writes_nothing_more() {
     let gate = Gate::close(&database, 20_000);
     let load =
         load_of(&folder).replace("1d", "1h").replace("--workers 1", "--workers 3") + " --lease 3s --batch-rows 2000";
-    let frozen = start(&database, &load);
-    gate.wait_for_loader();
+    let frozen = gate.wait_for(start(&database, &load));
     frozen.signal("STOP");
     gate.open();
     let lease = "select count(*) from pgbackfill.runs where lease_until > now()";
@@ -233,8 +230,7 @@ fn a_change_is_not_accepted_beside_a_live_run() {
     folder.write("s/a.csv", metrics(60_000, 360));
     let gate = Gate::close(&database, 20_000);
     let load = load_of(&folder).replace("1d", "3h");
-    let first = start(&database, &load);
-    gate.wait_for_loader();
+    let first = gate.wait_for(start(&database, &load));
     folder.write("s/b.csv", "ts,host,value,note\n2024-02-01T00:00:00Z,last,1.0000,last\n");
     for join in ["", "--join"] {
         run(&database, &format!("{load} {ACCEPT} {join}")).exits(7).says(&["is being loaded", "by process"]);
@@ -374,8 +370,7 @@ fn changed_while_it_is_read(name: &str, write: impl Fn(&str, u32), change: impl 
     write(&path, 60_000);
     let gate = Gate::close(&database, 30_000);
     let load = load_of(&folder).replace("1d", "2h") + " --batch-rows 2000";
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     change(&path);
     gate.open();
     loader.finish().exits(1).says(&[says, name]);
@@ -459,8 +454,7 @@ fn a_table_that_is_no_longer_what_it_was_is_refused_with_each_difference() {
     folder.write("s/a.csv", metrics(60_000, 360));
     let gate = Gate::close(&database, 20_000);
     let load = load_of(&folder).replace("1d", "3h");
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     loader.kill();
     gate.open();
     database.wait_until_alone();
@@ -487,8 +481,7 @@ fn a_column_that_rows_may_leave_out_is_no_difference_and_other_columns_are_no_co
     folder.write("s/a.csv", metrics(60_000, 360));
     let gate = Gate::close(&database, 20_000);
     let load = load_of(&folder).replace("1d", "3h");
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     loader.kill();
     gate.open();
     database.wait_until_alone();
@@ -556,8 +549,8 @@ fn a_change_does_not_reach_into_the_range_that_another_job_is_loading() {
     let path = folder
         .write("other.csv", "ts,host,value,note\n2024-01-05T00:00:00Z,other,1,x\n2024-01-05T01:00:00Z,other,2,x\n");
     let gate = Gate::close(&database, 2);
-    let other = start(&database, &format!("load {path} --table metrics --time-column ts --window 1d --job other"));
-    gate.wait_for_loader();
+    let other = gate
+        .wait_for(start(&database, &format!("load {path} --table metrics --time-column ts --window 1d --job other")));
     days(&folder, &[(5, "5")]);
     let accept = format!("{load} {ACCEPT} --existing replace");
     run(&database, &accept).exits(7).says(&["is being loaded as job other"]);

@@ -11,8 +11,7 @@ fn half_loaded() -> (Database, Folder, String) {
     let load =
         format!("load {path} --table metrics --time-column ts --window 1d --batch-rows 1000 --workers 1 --job j");
     let gate = Gate::close(&database, 5_000);
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     loader.kill();
     gate.open();
     database.wait_until_alone();

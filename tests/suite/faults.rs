@@ -35,8 +35,7 @@ fn sessions_ended_in_the_midst_of_a_batch_are_opened_anew_and_the_window_is_load
     let database = Database::with(METRICS);
     let (_folder, load) = scene(&database, &metrics(60_000, 360), "--window 3h --batch-rows 2000 --workers 2");
     let gate = Gate::close(&database, 30_000);
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     database.rows(END_LOADERS);
     gate.open();
     recovered(&database, &load, &loader.finish());
@@ -78,8 +77,7 @@ fn restarted(mode: Stop) {
     database.sql(METRICS);
     let (_folder, load) = scene(&database, &metrics(60_000, 360), "--window 3h --batch-rows 2000 --workers 2");
     let gate = Gate::close(&database, 30_000);
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     // The gate opens by itself: its keeper's session ends too.
     restart(server, mode);
     let output = loader.finish();
@@ -109,8 +107,7 @@ fn a_server_that_stays_away_ends_the_run_with_4_and_the_same_command_resumes_it(
     let (_folder, load) =
         scene(&database, &metrics(60_000, 360), "--window 3h --batch-rows 5000 --workers 2 --retry-for 1s");
     let gate = Gate::close(&database, 30_000);
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     server.stop(Stop::Immediate).unwrap();
     loader.finish().exits(4).says(&["error:"]);
     run(&database, &load).exits(4).says(&["cannot connect", "is a server running there?"]);
@@ -143,8 +140,7 @@ fn a_run_whose_sessions_were_all_ended_mends_itself_and_ends_with_0() {
     let database = Database::with(METRICS);
     let (_folder, load) = scene(&database, &metrics(60_000, 360), "--window 3h --batch-rows 5000 --workers 2");
     let gate = Gate::close(&database, 30_000);
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     database.rows(END_LOADERS);
     gate.open();
     mended(&database, loader);
@@ -157,8 +153,7 @@ fn a_run_whose_server_crashed_mends_itself_and_ends_with_0() {
     database.sql(METRICS);
     let (_folder, load) = scene(&database, &metrics(60_000, 360), "--window 3h --batch-rows 5000 --workers 2");
     let gate = Gate::close(&database, 30_000);
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     restart(server, Stop::Immediate);
     mended(&Database::attach(server, database.name()), loader);
     server.stop(Stop::Immediate).unwrap();
@@ -172,8 +167,7 @@ fn a_run_that_gives_up_says_how_to_resume() {
     let (_folder, load) =
         scene(&database, &metrics(60_000, 360), "--window 3h --batch-rows 5000 --workers 2 --retry-for 1s");
     let gate = Gate::close(&database, 30_000);
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     server.stop(Stop::Immediate).unwrap();
     loader.finish().exits(4).says(&["the same command again"]);
 }

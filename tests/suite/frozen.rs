@@ -35,7 +35,7 @@ impl Scene {
 
     /// Starts a loader that stops itself at a failpoint, and waits until its lease has run out.
     fn freeze(&self, failpoints: &str) -> Running {
-        let mut loader = start_with(&self.database, &[("FAILPOINTS", failpoints)], &self.load);
+        let loader = start_with(&self.database, &[("FAILPOINTS", failpoints)], &self.load);
         let stat = format!("/proc/{}/stat", loader.pid());
         self.database.wait_until("the loader stands still", || {
             assert!(!loader.has_ended(), "the loader was to stop");

@@ -108,8 +108,7 @@ fn rows_after_a_kill_mid_window(commit: &str) -> u64 {
     let load = format!(
         "load {path} --table metrics --time-column ts --window 1d --batch-rows 2000 --workers 1 --commit {commit}"
     );
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     assert_eq!(loader.kill().code, -9);
     gate.open();
     database.wait_until_alone();
@@ -145,8 +144,7 @@ fn a_half_loaded_window_is_cleared_of_our_rows_only_and_the_run_says_how_many() 
     let load = format!(
         "load {path} --table metrics --time-column ts --window 1d --batch-rows 2000 --workers 1 --existing keep --json"
     );
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     loader.kill();
     gate.open();
     database.wait_until_alone();
@@ -168,8 +166,7 @@ fn stopped_by(signal: &str, code: i32) {
     database.copy_csv("expected", "header true", csv.as_bytes());
     let gate = Gate::close(&database, 20_000);
     let load = format!("load {path} --table metrics --time-column ts --window 2h --batch-rows 2000 --workers 1");
-    let mut loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     loader.signal(signal);
     // The running batch is finished, not cut off.
     std::thread::sleep(Duration::from_millis(200));
@@ -204,8 +201,7 @@ fn ctrl_c_twice_stops_at_once_and_loses_nothing() {
     database.copy_csv("expected", "header true", csv.as_bytes());
     let gate = Gate::close(&database, 20_000);
     let load = format!("load {path} --table metrics --time-column ts --window 2h --workers 1");
-    let mut loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     loader.signal("INT");
     std::thread::sleep(Duration::from_millis(200));
     assert!(!loader.has_ended());

@@ -77,8 +77,7 @@ fn a_source_that_changes_while_the_job_is_half_loaded_is_refused_and_nothing_is_
     let path = folder.write("a.csv", metrics(60_000, 360));
     let gate = Gate::close(&database, 20_000);
     let load = format!("load {path} --table metrics --time-column ts --window 2h --workers 1 --job j");
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     loader.kill();
     gate.open();
     database.wait_until_alone();
@@ -98,8 +97,7 @@ fn a_second_run_beside_a_live_one_is_refused_naming_host_and_process() {
     database.copy_csv("expected", "header true", csv.as_bytes());
     let gate = Gate::close(&database, 20_000);
     let load = format!("load {path} --table metrics --time-column ts --window 2h --workers 1 --job j");
-    let first = start(&database, &load);
-    gate.wait_for_loader();
+    let first = gate.wait_for(start(&database, &load));
     // Stopped it gives no sign of life, and is alive all the same.
     first.signal("STOP");
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
@@ -122,8 +120,7 @@ fn a_run_frozen_past_its_lease_finds_out_when_it_thaws_and_nothing_is_doubled() 
     database.copy_csv("expected", "header true", csv.as_bytes());
     let gate = Gate::close(&database, 20_000);
     let load = format!("load {path} --table metrics --time-column ts --window 3h --workers 1 --lease 3s --job j");
-    let frozen = start(&database, &load);
-    gate.wait_for_loader();
+    let frozen = gate.wait_for(start(&database, &load));
     frozen.signal("STOP");
     gate.open();
     let lease = "select count(*) from pgbackfill.runs where lease_until > now()";
@@ -172,8 +169,7 @@ fn a_resume_after_a_stop_loads_only_what_is_missing() {
     let path = folder.write("a.csv", metrics(60_000, 360));
     let gate = Gate::close(&database, 20_000);
     let load = format!("load {path} --table metrics --time-column ts --window 1h --workers 1 --json");
-    let mut stopped = start(&database, &load);
-    gate.wait_for_loader();
+    let mut stopped = gate.wait_for(start(&database, &load));
     stopped.signal("INT");
     assert!(stopped.event_named("stopping").is_some());
     gate.open();
@@ -193,8 +189,7 @@ fn a_dead_runs_job_is_free_at_once_on_its_own_machine() {
     let path = folder.write("a.csv", metrics(60_000, 360));
     let gate = Gate::close(&database, 20_000);
     let load = format!("load {path} --table metrics --time-column ts --window 2h --workers 1 --lease 1h");
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     loader.kill();
     gate.open();
     let begun = std::time::Instant::now();

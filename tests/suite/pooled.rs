@@ -57,8 +57,7 @@ fn a_load_that_is_killed_is_resumed() {
     let before = pooler.on_every_connection(LEFT_BEHIND);
     let (_folder, load) = scene(&database, &metrics(60_000, 360), "--window 3h --batch-rows 2000");
     let gate = Gate::close(&database, 30_000);
-    let loader = start_at(&pooler.url(), &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start_at(&pooler.url(), &load));
     assert_eq!(loader.kill().code, -9);
     gate.open();
     run_at(&pooler.url(), &load).exits(0);
@@ -73,8 +72,7 @@ fn a_load_whose_server_connections_are_ended_tries_again() {
     let Some(pooler) = Pooler::start(&database, CONNECTIONS) else { return };
     let (_folder, load) = scene(&database, &metrics(60_000, 360), "--window 3h --batch-rows 2000");
     let gate = Gate::close(&database, 30_000);
-    let loader = start_at(&pooler.url(), &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start_at(&pooler.url(), &load));
     end_pooled(&database);
     gate.open();
     let output = loader.finish().exits(0);

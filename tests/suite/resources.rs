@@ -189,8 +189,7 @@ fn a_privilege_that_is_taken_away_ends_the_run_at_once_and_given_again_lets_it_r
     let (_folder, load) =
         scene(&database, &format!("--window 1h --batch-rows 1000 --workers 1 --target {}", database.url_of(&role)));
     let gate = Gate::close(&database, 3_000);
-    let running = start(&database, &load);
-    gate.wait_for_loader();
+    let running = gate.wait_for(start(&database, &load));
     database.sql(&format!("revoke insert on metrics from {role}"));
     gate.open();
     let output = running.finish().exits(1).says(&["permission denied for table metrics", "42501"]);

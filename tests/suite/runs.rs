@@ -94,8 +94,7 @@ fn a_run_that_finds_nothing_to_claim_waits_for_the_other_and_names_it() {
     let database = Database::with(METRICS);
     let (_folder, load) = scene(&database, "--window 3h");
     let gate = Gate::close(&database, 20_000);
-    let first = start(&database, &load);
-    gate.wait_for_loader();
+    let first = gate.wait_for(start(&database, &load));
     let second = start(&database, &format!("{load} --join"));
     // The second takes the other window, passes no gate either, and so both stand there.
     let standing = "select count(*) from pg_locks where locktype = 'advisory' and objid = 1 and not granted
@@ -117,8 +116,7 @@ fn a_first_run_waits_for_those_that_joined_it() {
     let database = Database::with(METRICS);
     let (_folder, load) = scene(&database, "--window 3h");
     let first_gate = Gate::close(&database, 20_000);
-    let mut first = start(&database, &load);
-    first_gate.wait_for_loader();
+    let mut first = first_gate.wait_for(start(&database, &load));
     let joined = start(&database, &format!("{load} --join"));
     let standing = "select count(*) from pg_locks where locktype = 'advisory' and objid = 1 and not granted
                        and database = (select oid from pg_database where datname = current_database())";
@@ -137,8 +135,7 @@ fn windows_of_a_joined_run_that_is_killed_are_taken_over_at_once() {
     let database = Database::with(METRICS);
     let (_folder, load) = scene(&database, "--window 3h --lease 1h");
     let gate = Gate::close(&database, 20_000);
-    let first = start(&database, &load);
-    gate.wait_for_loader();
+    let first = gate.wait_for(start(&database, &load));
     let mut second = start(&database, &format!("{load} --join"));
     assert!(second.event_named("claimed").is_some());
     first.kill();
@@ -152,8 +149,7 @@ fn a_joined_run_frozen_past_its_lease_goes_on_when_it_thaws_and_nothing_is_doubl
     let database = Database::with(METRICS);
     let (_folder, load) = scene(&database, "--window 30min --lease 3s --join");
     let gate = Gate::close(&database, 20_000);
-    let frozen = start(&database, &load);
-    gate.wait_for_loader();
+    let frozen = gate.wait_for(start(&database, &load));
     frozen.signal("STOP");
     gate.open();
     run(&database, &load).exits(0);
@@ -177,8 +173,7 @@ fn a_window_that_failed_in_another_run_is_named_by_a_run_that_waited_for_it() {
          end $$;
          create trigger past_the_gate after insert on metrics for each statement execute function refuse()",
     );
-    let first = start(&database, &load);
-    gate.wait_for_loader();
+    let first = gate.wait_for(start(&database, &load));
     let mut second = start(&database, &format!("{load} --join"));
     assert!(second.event_named("claimed").is_some());
     gate.open();
@@ -237,8 +232,7 @@ fn a_job_whose_range_another_job_is_loading_is_refused_naming_it_and_may_join_it
     let database = Database::with(METRICS);
     let (_folder, load) = scene(&database, "--window 1h");
     let gate = Gate::close(&database, 20_000);
-    let first = start(&database, &load);
-    gate.wait_for_loader();
+    let first = gate.wait_for(start(&database, &load));
     let other = load.replace("--job j", "--job other --existing keep");
     let held = format!("is being loaded as job j by process {} on {} since 20", first.pid(), host());
     run(&database, &other).exits(7).says(&["the range of job other in public.metrics", &held, "--join"]);
@@ -332,8 +326,8 @@ fn two_overlapping_jobs_that_begin_together_do_not_both_begin() {
     let (_folder, load) = scene(&database, "--window 1h");
     let gate = Gate::close(&database, 1);
     let other = load.replace("--job j", "--job other");
-    let mut runs = [start(&database, &load), start(&database, &other)];
-    database.wait_until("one is refused", || runs.iter_mut().any(Running::has_ended));
+    let runs = [start(&database, &load), start(&database, &other)];
+    database.wait_until("one is refused", || runs.iter().any(Running::has_ended));
     gate.open();
     let mut codes = runs.map(|run| run.finish().code);
     codes.sort_unstable();
@@ -346,8 +340,7 @@ fn takeover_takes_the_job_from_a_live_run_which_finds_itself_fenced() {
     let database = Database::with(METRICS);
     let (_folder, load) = scene(&database, "--window 1h");
     let gate = Gate::close(&database, 20_000);
-    let first = start(&database, &format!("{load} --lease 9s"));
-    gate.wait_for_loader();
+    let first = gate.wait_for(start(&database, &format!("{load} --lease 9s")));
     run(&database, &load).exits(7).says(&["--takeover"]);
     let mut second = start(&database, &format!("{load} --takeover"));
     let ended = second.event(|event| {
@@ -432,8 +425,7 @@ fn a_lease_that_cannot_be_renewed_is_a_warning() {
     let database = Database::with(METRICS);
     let (_folder, load) = scene(&database, "--window 3h --lease 3s");
     let gate = Gate::close(&database, 20_000);
-    let mut loader = start(&database, &load);
-    gate.wait_for_loader();
+    let mut loader = gate.wait_for(start(&database, &load));
     let keeper = database.connect();
     keeper.sql("begin; lock table pgbackfill.runs in share mode");
     let told =
@@ -452,8 +444,7 @@ fn a_window_opened_again_behind_the_claims_is_loaded_all_the_same() {
     run(&database, &load).exits(0);
     database.sql("update pgbackfill.windows set state = 'pending' where number >= 4");
     let gate = Gate::close(&database, 40_000);
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     database.sql("update pgbackfill.windows set state = 'pending' where number = 1");
     gate.open();
     assert_eq!(loader.finish().exits(0).summary()["windows"], 3);

@@ -135,8 +135,7 @@ fn a_database_that_becomes_read_only_in_the_midst_of_a_run_is_named() {
     let database = Database::with(METRICS);
     let (_folder, load) = scene(&database, &metrics(60_000, 360), "--window 3h --batch-rows 2000 --workers 2");
     let gate = Gate::close(&database, 30_000);
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     let (folder, port) = database.address();
     let name = database.name();
     database.sql(&format!("alter database {name} set default_transaction_read_only = on"));

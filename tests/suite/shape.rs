@@ -26,8 +26,7 @@ fn scene() -> (Database, Folder, String) {
 /// Runs a load under which the table is changed between two batches.
 fn change_midway(database: &Database, load: &str, change: &str) -> Output {
     let gate = Gate::close(database, 5_000);
-    let loader = start(database, load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(database, load));
     let (other, change) = (database.connect(), change.to_owned());
     let changing = std::thread::spawn(move || other.sql(&change));
     // It waits for the batch that stands at the gate, and the next batch waits for it.

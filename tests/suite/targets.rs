@@ -133,8 +133,7 @@ fn a_loader_killed_in_a_view_loads_every_row_once() {
     database.copy_csv("expected", "header true", csv.as_bytes());
     let gate = Gate::close(&database, 20_000);
     let load = format!("load {path} --table v --time-column ts --window 3h --workers 1");
-    let loader = start(&database, &load);
-    gate.wait_for_loader();
+    let loader = gate.wait_for(start(&database, &load));
     loader.kill();
     gate.open();
     database.wait_until_alone();

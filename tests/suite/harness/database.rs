@@ -151,7 +151,11 @@ impl Database {
     pub(crate) fn wait_until(&self, what: &str, mut is_so: impl FnMut() -> bool) {
         let until = Instant::now() + PATIENCE;
         while !is_so() {
-            assert!(Instant::now() < until, "waited in vain until {what}, in {}", self.name);
+            if Instant::now() >= until {
+                let sessions = "select application_name, state, wait_event, query from pg_stat_activity
+                                 where datname = current_database()";
+                panic!("waited in vain until {what}, in {}: {:#?}", self.name, self.rows(sessions));
+            }
             std::thread::sleep(Duration::from_millis(5));
         }
     }

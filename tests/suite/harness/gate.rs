@@ -1,6 +1,6 @@
 //! A gate in the target: a loader comes to it in the midst of a batch, and stands there until it is opened.
 
-use super::{Database, Session};
+use super::{Database, Running, Session};
 
 /// A closed gate; opened, it stays open.
 pub(crate) struct Gate<'a> {
@@ -28,12 +28,17 @@ impl<'a> Gate<'a> {
         Self { database, keeper }
     }
 
-    /// Waits until a loader stands at the gate.
+    /// Waits until `loader`, just started, stands at the gate.
     #[track_caller]
-    pub(crate) fn wait_for_loader(&self) {
-        let waiting = "select count(*) from pg_locks where locktype = 'advisory' and not granted
+    pub(crate) fn wait_for(&self, loader: Running) -> Running {
+        let waiting = "select count(*) from pg_locks where locktype = 'advisory' and objid = 1 and not granted
                           and database = (select oid from pg_database where datname = current_database())";
-        self.database.wait_until("a loader stands at the gate", || self.database.one(waiting) != "0");
+        let is_here = || self.database.one(waiting) != "0";
+        self.database.wait_until("a loader stands at the gate", || is_here() || loader.has_ended());
+        if loader.has_ended() {
+            panic!("the loader did not come to the gate: {:?}", loader.finish());
+        }
+        loader
     }
 
     /// Opens the gate.

@@ -208,8 +208,8 @@ impl Running {
     }
 
     /// Whether it has ended.
-    pub(crate) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().expect("it is our child").is_some()
+    pub(crate) fn has_ended(&self) -> bool {
+        self.stderr.as_ref().is_some_and(JoinHandle::is_finished)
     }
 
     /// Waits until it ends.

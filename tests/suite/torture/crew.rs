@@ -78,7 +78,7 @@ impl<'a> Crew<'a> {
         let batches = self.batches();
         for slot in 0..self.slots.len() {
             self.wake(slot, |pause| pause.is_over(batches));
-            if self.slots[slot].loader.as_mut().is_some_and(|loader| loader.running.has_ended()) {
+            if self.slots[slot].loader.as_ref().is_some_and(|loader| loader.running.has_ended()) {
                 // One that was refused, because another holds the job, does not knock at once again.
                 let pause = if self.hear(slot) == 7 { 300 } else { 30 };
                 self.slots[slot].next_at = Instant::now() + Duration::from_millis(pause + random.below(300));
@@ -119,8 +119,8 @@ impl<'a> Crew<'a> {
             && self.slots[slot].loader.as_mut().is_some_and(|loader| loader.running.heard("started") > 0)
     }
 
-    fn is_there(&mut self, slot: usize) -> bool {
-        self.slots[slot].loader.as_mut().is_some_and(|loader| loader.paused.is_none() && !loader.running.has_ended())
+    fn is_there(&self, slot: usize) -> bool {
+        self.slots[slot].loader.as_ref().is_some_and(|loader| loader.paused.is_none() && !loader.running.has_ended())
     }
 
     /// Sends a signal to one of the loaders that are at work, or else that are there.
