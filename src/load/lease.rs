@@ -7,20 +7,21 @@ use super::Backfill;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::ledger::{JobRecord, Run};
 use crate::model::{Event, Observer};
-use crate::target::{ConnectSettings, Session};
+use crate::target::{CANCEL_TIMEOUT, ConnectSettings, Session};
 
 /// A ledger that cannot be reached when a run fails is tried again this often; after the lease it needs no more.
 const PAUSE_BETWEEN_TRIES: Duration = Duration::from_millis(500);
 
 /// Renews the lease until that fails for good: only then does it end.
 pub(super) async fn renew(target: &ConnectSettings, run: &Run, observer: &Arc<dyn Observer>) -> Error {
-    let target = run.name_sessions(target);
     let pause = run.lease / 3;
+    // A renewal that waits for a lock is cancelled on the server too, or each would leave a session there.
+    let target = run.name_sessions(target).with_statements_within(pause);
     let mut session = None;
     loop {
         tokio::time::sleep(pause).await;
         // A server that does not answer is asked over a new connection when the next renewal is due.
-        let renewed = tokio::time::timeout(pause, renew_once(&target, run, &mut session)).await;
+        let renewed = tokio::time::timeout(pause + CANCEL_TIMEOUT, renew_once(&target, run, &mut session)).await;
         let renewed = renewed.unwrap_or_else(|_| Err(Error::new(ErrorKind::Connection, "the server does not answer")));
         match renewed {
             Ok(()) => {}

@@ -91,6 +91,13 @@ impl ConnectSettings {
         self
     }
 
+    /// Limits the same to `limit`, where it is not limited to less.
+    #[must_use]
+    pub(crate) fn with_statements_within(self, limit: Duration) -> Self {
+        let within = self.statement_timeout.map_or(limit, |own| own.min(limit));
+        self.with_statement_timeout(Some(within))
+    }
+
     /// Names the sessions in `pg_stat_activity`, where the settings name none; the server keeps 63 bytes of it.
     #[must_use]
     pub fn with_application_name(mut self, name: impl Into<String>) -> Self {

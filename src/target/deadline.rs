@@ -8,7 +8,7 @@ use super::waiting;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A server that hangs may not take the request to cancel either, and the run must go on.
-const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CANCEL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Words of a statement that name it. Values come later, and none may be told.
 const WORDS_TOLD: usize = 4;

@@ -26,6 +26,7 @@ pub use catalog::describe;
 pub(crate) use catalog::{shape, uniqueness};
 pub use connect::ConnectSettings;
 pub(crate) use copy::CopyIn;
+pub(crate) use deadline::CANCEL_TIMEOUT;
 pub(crate) use fault::fault;
 pub(crate) use parameter::Parameter;
 pub(crate) use privileges::{Lacking, Needs, of_hidden_table};

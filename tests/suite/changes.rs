@@ -164,7 +164,7 @@ fn a_run_killed_after_it_accepted_a_change_is_resumed_with_or_without_the_word()
         let file = |name: &str, rows: &str| folder.write(&format!("s/{name}.csv"), format!("{header}\n{rows}"));
         file("a", &rows[..middle]);
         file("b", &rows[middle..]);
-        let load = load_of(&folder).replace("1d", "1h") + " --batch-rows 2000";
+        let load = load_of(&folder).replace("--window 1d", "--window 1h") + " --batch-rows 2000";
         run(&database, &load).exits(0);
         // The second half changes, and a file comes before all others, so that every window has another number.
         file("b", &rows[middle..].replace("host-7,", "host-seven,"));
@@ -188,7 +188,7 @@ fn a_half_loaded_job_over_a_changed_source_is_right_in_the_end() {
     let csv = metrics(60_000, 360);
     folder.write("s/a.csv", &csv);
     let gate = Gate::close(&database, 33_000);
-    let load = load_of(&folder).replace("1d", "1h") + " --batch-rows 2000";
+    let load = load_of(&folder).replace("--window 1d", "--window 1h") + " --batch-rows 2000";
     let loader = gate.wait_for(start(&database, &load));
     loader.kill();
     gate.open();
@@ -207,16 +207,21 @@ fn a_run_frozen_while_its_windows_are_numbered_anew_writes_nothing_more() {
     let csv = metrics(60_000, 360);
     folder.write("s/a.csv", &csv);
     let gate = Gate::close(&database, 20_000);
-    let load =
-        load_of(&folder).replace("1d", "1h").replace("--workers 1", "--workers 3") + " --lease 3s --batch-rows 2000";
+    let load = load_of(&folder).replace("--window 1d", "--window 1h").replace("--workers 1", "--workers 3")
+        + " --lease 3s --batch-rows 2000";
     let frozen = gate.wait_for(start(&database, &load));
     frozen.signal("STOP");
     gate.open();
     let lease = "select count(*) from pgbackfill.runs where lease_until > now()";
     database.wait_until("the lease has run out", || database.one(lease) == "0");
     folder.write("s/0.csv", "ts,host,value,note\n2023-12-31T00:00:00Z,first,1.0000,first\n");
-    run(&database, &format!("{load} {ACCEPT}")).exits(0);
+    let accepting = start(&database, &format!("{load} {ACCEPT}"));
+    // Where it was frozen with a window's row in its hands, the change waits for that.
+    let waiting =
+        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+    database.wait_until("the change is accepted or waits", || accepting.has_ended() || database.one(waiting) != "0");
     frozen.signal("CONT");
+    accepting.finish().exits(0);
     frozen.finish().exits(7);
     expect_files(&database, &folder);
     database.assert_same("metrics", "expected");
@@ -229,7 +234,7 @@ fn a_change_is_not_accepted_beside_a_live_run() {
     let (database, folder) = (Database::with(METRICS), Folder::new());
     folder.write("s/a.csv", metrics(60_000, 360));
     let gate = Gate::close(&database, 20_000);
-    let load = load_of(&folder).replace("1d", "3h");
+    let load = load_of(&folder).replace("--window 1d", "--window 3h");
     let first = gate.wait_for(start(&database, &load));
     folder.write("s/b.csv", "ts,host,value,note\n2024-02-01T00:00:00Z,last,1.0000,last\n");
     for join in ["", "--join"] {
@@ -369,7 +374,7 @@ fn changed_while_it_is_read(name: &str, write: impl Fn(&str, u32), change: impl 
     let path = folder.write(&format!("s/{name}"), "");
     write(&path, 60_000);
     let gate = Gate::close(&database, 30_000);
-    let load = load_of(&folder).replace("1d", "2h") + " --batch-rows 2000";
+    let load = load_of(&folder).replace("--window 1d", "--window 2h") + " --batch-rows 2000";
     let loader = gate.wait_for(start(&database, &load));
     change(&path);
     gate.open();
@@ -453,7 +458,7 @@ fn a_table_that_is_no_longer_what_it_was_is_refused_with_each_difference() {
     let (database, folder) = (Database::with(METRICS), Folder::new());
     folder.write("s/a.csv", metrics(60_000, 360));
     let gate = Gate::close(&database, 20_000);
-    let load = load_of(&folder).replace("1d", "3h");
+    let load = load_of(&folder).replace("--window 1d", "--window 3h");
     let loader = gate.wait_for(start(&database, &load));
     loader.kill();
     gate.open();
@@ -461,7 +466,8 @@ fn a_table_that_is_no_longer_what_it_was_is_refused_with_each_difference() {
     let before = database.count("metrics");
     database.sql(
         "alter table metrics alter note type varchar(80), alter value type float8;
-         alter table metrics add place text not null",
+         alter table metrics add place text not null default 'here';
+         alter table metrics alter place drop default",
     );
     run(&database, &load).exits(1).says(&[
         "public.metrics is not what it was when job j was begun",
@@ -480,7 +486,7 @@ fn a_column_that_rows_may_leave_out_is_no_difference_and_other_columns_are_no_co
     database.sql("alter table metrics add other int default 7; alter table expected add other int default 7");
     folder.write("s/a.csv", metrics(60_000, 360));
     let gate = Gate::close(&database, 20_000);
-    let load = load_of(&folder).replace("1d", "3h");
+    let load = load_of(&folder).replace("--window 1d", "--window 3h");
     let loader = gate.wait_for(start(&database, &load));
     loader.kill();
     gate.open();

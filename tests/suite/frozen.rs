@@ -65,15 +65,48 @@ fn a_run_that_thaws_after_a_change_was_accepted_does_not_load_by_its_former_plan
     }
 }
 
+/// Sessions of loaders that wait for a lock.
+const WAITING: &str =
+    "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'pgbackfill%'
+                      and datname = current_database()";
+
+#[test]
+fn a_change_waits_for_a_batch_that_is_about_to_commit_and_keeps_its_lease_meanwhile() {
+    let scene = Scene::new();
+    let frozen = scene.freeze("after-record=1*off->1*return(stop)");
+    scene.folder.write("s/b.csv", csv("b", 0..6));
+    let accepting = start(&scene.database, &format!("{} --accept-changed-source", scene.load));
+    scene.database.wait_until("the change waits for the window's row", || scene.database.one(WAITING) != "0");
+    // Longer than its lease of 3 seconds: that is renewed, and nothing gathers on the server.
+    let renewed = "select count(*) from pgbackfill.runs where lease_until > clock_timestamp()
+                      and started_at < clock_timestamp() - interval '5 s'";
+    scene.database.wait_until("the lease has been renewed past its first end", || scene.database.one(renewed) == "1");
+    assert_eq!(scene.database.one(WAITING), "1");
+    frozen.signal("CONT");
+    frozen.finish().exits(7);
+    accepting.finish().exits(0);
+    assert_eq!(scene.database.count("metrics"), 2 * 6 * 24);
+    run(&scene.database, "verify j").exits(0);
+}
+
+#[test]
+fn a_change_that_takes_the_job_over_waits_for_no_frozen_run() {
+    let scene = Scene::new();
+    let frozen = scene.freeze("after-record=1*off->1*return(stop)");
+    scene.folder.write("s/b.csv", csv("b", 0..6));
+    run(&scene.database, &format!("{} --accept-changed-source --takeover", scene.load)).exits(0);
+    frozen.signal("CONT");
+    frozen.finish().exits(7);
+    assert_eq!(scene.database.count("metrics"), 2 * 6 * 24);
+    run(&scene.database, "verify j").exits(0);
+}
+
 #[test]
 fn an_undo_waits_for_a_batch_that_is_about_to_commit_and_takes_it_back_too() {
     let scene = Scene::new();
     let frozen = scene.freeze("after-record=1*off->1*return(stop)");
     let undo = start(&scene.database, "undo j");
-    let waiting =
-        "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and application_name like 'pgbackfill%'
-                      and datname = current_database()";
-    scene.database.wait_until("the undo waits for the window's row", || scene.database.one(waiting) != "0");
+    scene.database.wait_until("the undo waits for the window's row", || scene.database.one(WAITING) != "0");
     frozen.signal("CONT");
     frozen.finish().exits(7);
     undo.finish().exits(0);

@@ -53,16 +53,18 @@ impl<'a> Replan<'a> {
             )
             .with_hint("wait for that run, or end it: a source that changed is accepted by one run alone"));
         }
+        let sql = "update pgbackfill.runs set ended_at = clock_timestamp()
+                    where job_id = $1 and id <> $2::text::uuid and ended_at is null";
+        session.execute(sql, &[&job.id, &own.id]).await?;
+        // A run that froze in the midst of a batch holds its window's row, for as long as it is frozen. The row of the own
+        // run is left free meanwhile, for its lease to be renewed.
+        session
+            .query("select from pgbackfill.windows where job_id = $1 order by number for update", &[&job.id])
+            .await?;
         let sql = "select from pgbackfill.runs where id = $1::text::uuid and ended_at is null for update";
         if session.query(sql, &[&own.id]).await?.is_empty() {
             return Err(fenced());
         }
-        let sql = "update pgbackfill.runs set ended_at = clock_timestamp()
-                    where job_id = $1 and id <> $2::text::uuid and ended_at is null";
-        session.execute(sql, &[&job.id, &own.id]).await?;
-        session
-            .query("select from pgbackfill.windows where job_id = $1 order by number for update", &[&job.id])
-            .await?;
         // Without their run, claims are nobody's: a run that thaws finds none of its own, whatever number they have now.
         let sql =
             "update pgbackfill.windows set state = 'pending', run_id = null where job_id = $1 and state = 'loading'";

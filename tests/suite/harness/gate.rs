@@ -35,9 +35,7 @@ impl<'a> Gate<'a> {
                           and database = (select oid from pg_database where datname = current_database())";
         let is_here = || self.database.one(waiting) != "0";
         self.database.wait_until("a loader stands at the gate", || is_here() || loader.has_ended());
-        if loader.has_ended() {
-            panic!("the loader did not come to the gate: {:?}", loader.finish());
-        }
+        assert!(!loader.has_ended(), "the loader did not come to the gate: {:?}", loader.finish());
         loader
     }
 
