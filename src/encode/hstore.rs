@@ -195,6 +195,9 @@ impl Cursor<'_> {
             if is_space(letter) || (begun && letter == end) {
                 break;
             }
+            if letter == VERTICAL_TAB {
+                return Err("servers read a vertical tab in different ways");
+            }
             self.rest = &self.rest[1..];
             text.push(if letter == b'\\' { self.next().ok_or(TOO_EARLY)? } else { letter });
             begun = true;
@@ -203,8 +206,11 @@ impl Cursor<'_> {
     }
 }
 
+/// White space to servers from 16 on, a letter to those before.
+const VERTICAL_TAB: u8 = 0x0b;
+
 fn is_space(letter: u8) -> bool {
-    super::values::is_space(char::from(letter))
+    letter != VERTICAL_TAB && super::values::is_space(char::from(letter))
 }
 
 /// Encodes maps, whose keys and values are brought to texts.

@@ -109,6 +109,7 @@ pub async fn inspect(input: impl Into<Input>, options: &Options, settled: &[Stri
         // Bad records are told, however many there are.
         options.max_rejects = MaxRejects::Rows(u64::MAX);
         options.csv = advice::followed(&options.csv, sniffed);
+        options.times.formats.extend(advice::formats(sniffed)?);
     }
     let object = |object: &crate::model::Object| InspectedObject {
         uri: object.uri.clone(),

@@ -28,6 +28,7 @@ mod faults;
 mod frozen;
 mod fuzz;
 mod hazards;
+mod inspect;
 mod kill;
 mod ledger;
 mod library;

@@ -8,9 +8,11 @@ mod answers;
 mod forms;
 mod texts;
 
+mod compound;
 mod letters;
 mod nested;
 mod numbers;
+mod rarer;
 mod times;
 
 use answers::{Answer, Oracle};

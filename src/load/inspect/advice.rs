@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::super::supply::Listing;
 use crate::error::Result;
 use crate::format::csv::{self, Settled, Sniffed, SniffedColumn};
+use crate::model::datetime::TimeFormat;
 use crate::model::{Format, Object, RepeatedHeader, StrayQuotes, Zone};
 use crate::options::{CsvOptions, EmptyFields, Options};
 
@@ -38,6 +39,7 @@ pub(super) async fn advise(
     let texts: Vec<&Object> = listing.objects.iter().filter(|object| object.format == Format::Csv).collect();
     let mut options_settled = settled.to_vec();
     options_settled.extend(changed(&options.csv));
+    options_settled.extend((!options.times.formats.is_empty()).then(|| "timestamp-format".to_owned()));
     let settled = Settled { csv: &options.csv, options: &options_settled, time_column: options.time_column.as_deref() };
     let mut sniffed = Vec::new();
     for object in texts.iter().take(OBJECTS_MAX).filter(|object| object.bytes > 0) {
@@ -74,6 +76,13 @@ fn others_given(options: &Options) -> Vec<String> {
     if options.zone != Zone::UTC {
         words.push(format!("--timezone={}", options.zone));
     }
+    for (column, format) in &options.times.formats {
+        let column = column.as_ref().map(|column| format!("{column}=")).unwrap_or_default();
+        words.push(format!("--timestamp-format={column}{format}"));
+    }
+    if options.times.allow_lossy {
+        words.push("--allow-lossy".to_owned());
+    }
     if options.csv.empty_fields == EmptyFields::Text {
         words.push("--empty-as-text".to_owned());
     }
@@ -102,6 +111,12 @@ fn changed(csv: &CsvOptions) -> Vec<String> {
         ("repeated-header", csv.repeated_header != default.repeated_header),
     ];
     differences.iter().filter(|(_, differs)| *differs).map(|(name, _)| (*name).to_owned()).collect()
+}
+
+/// The formats of times that are recommended.
+pub(super) fn formats(sniffed: &Sniffed) -> Result<Vec<(Option<String>, TimeFormat)>> {
+    let parse = |(column, format): &(Option<String>, String)| Ok((column.clone(), TimeFormat::parse(format)?));
+    sniffed.timestamp_formats.iter().map(parse).collect()
 }
 
 /// `csv` with what is recommended.

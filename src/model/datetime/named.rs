@@ -74,6 +74,9 @@ fn month_first(cursor: &mut Cursor<'_>) -> Option<Named> {
         *cursor = ahead;
         return Some(Named { date: Civil { year, month, day }, clock: None, is_joined: false });
     }
+    // A run of six digits is a date to the server here, for it knows no year yet.
+    let mut hours = *cursor;
+    (hours.take_digits().len() <= 2).then_some(())?;
     let micros = take_clock(cursor).ok()?;
     let east_seconds = take_zone(cursor).ok()?;
     cursor.take_spaces().then_some(())?;

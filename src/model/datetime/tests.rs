@@ -115,6 +115,7 @@ fn a_timestamp_of_another_form_is_refused() {
         "20240131T123456.",
         "Jan 31 2024:12:34:56",
         "Jan 31 12:34:56 CET 2024",
+        "Jan 31 123456 2024",
         "4/Jan/2026Z",
         "2024-Jan-02Z",
         "2024-Jan-02GMT",

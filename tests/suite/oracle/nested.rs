@@ -22,7 +22,7 @@ fn is_uneven(text: &str) -> bool {
         if structural && element {
             depths.push(depth);
         }
-        element = !structural && (element || !letter.is_whitespace());
+        element = !structural && (element || !matches!(letter, ' ' | '\t'..='\r'));
         match letter {
             '{' if structural => depth += 1,
             '}' if structural => depth = depth.saturating_sub(1),

@@ -178,7 +178,7 @@ pub(super) fn has_spaced_exponent(text: &str) -> bool {
 }
 
 /// Hexadecimal floats and not-a-numbers with a payload, which are the C library's own.
-fn is_of_the_c_library(text: &str) -> bool {
+pub(super) fn is_of_the_c_library(text: &str) -> bool {
     text.contains("0x") || text.contains("0X") || text.contains('(')
 }
 

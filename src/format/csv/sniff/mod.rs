@@ -71,8 +71,8 @@ pub struct Sniffed {
     pub keeps_stray_quotes: bool,
     /// Whether the header comes again between records.
     pub repeated_header: bool,
-    /// The form of times, where it is not the server's own.
-    pub timestamp_format: Option<String>,
+    /// The form of times that is not the server's own: of a column, or of all where none has another.
+    pub timestamp_formats: Vec<(Option<String>, String)>,
     /// Its columns.
     pub columns: Vec<SniffedColumn>,
     /// What was seen that a person should know or decide, as sentences.
@@ -143,8 +143,9 @@ impl Sniffed {
         if self.repeated_header {
             with("repeated-header", "skip".to_owned());
         }
-        if let Some(format) = &self.timestamp_format {
-            with("timestamp-format", format.clone());
+        for (column, format) in &self.timestamp_formats {
+            let column = column.as_ref().map(|column| format!("{column}=")).unwrap_or_default();
+            with("timestamp-format", format!("{column}{format}"));
         }
         if !self.has_header && !self.columns.is_empty() {
             let names: Vec<&str> = self.columns.iter().map(|column| column.name.as_str()).collect();

@@ -341,27 +341,29 @@ impl Rows<'_> {
             named(name)
                 || self.settled.time_column.is_none() && TIME_NAMES.iter().any(|known| known.eq_ignore_ascii_case(name))
         };
-        let mut forms: Vec<(&String, Form)> =
+        let forms: Vec<(&String, Form)> =
             names.iter().zip(seen).map(|(name, seen)| (name, seen.times.form(is_time(name)))).collect();
-        forms.retain(|(_, form)| *form != Form::Own);
-        forms.sort_by_key(|(name, _)| !named(name));
-        let mut notes = Vec::new();
+        let is_own_time = |seen: &Seen| matches!(seen.kind, Some(Kind::Date | Kind::Timestamp | Kind::TimestampTz));
+        let has_own = seen.iter().zip(&forms).any(|(seen, (_, form))| *form == Form::Own && is_own_time(seen));
+        let mut formats: Vec<(Option<String>, String)> = Vec::new();
         for (name, form) in forms {
             match form {
-                Form::One(format) if self.sniffed.timestamp_format.is_none() => {
-                    notes.push(format!("column {name} holds times as {format}"));
-                    self.sniffed.timestamp_format = Some(format);
+                Form::One(format) => {
+                    self.note(format!("column {name} holds times as {format}"));
+                    formats.push((Some(name.clone()), format));
                 }
-                Form::One(format) if self.sniffed.timestamp_format.as_ref() != Some(&format) => {
-                    notes.push(format!("column {name} holds times in another form, {format}"));
-                }
-                Form::Either(one, other) => notes.push(format!(
+                Form::Either(one, other) => self.note(format!(
                     "column {name} holds times as {one} or as {other}: no day is past 12, so say which with --timestamp-format"
                 )),
-                _ => {}
+                Form::Own => {}
             }
         }
-        self.sniffed.notes.extend(notes);
+        // One format for all columns of times needs no name of the target's column.
+        if !has_own && formats.windows(2).all(|pair| pair[0].1 == pair[1].1) {
+            formats.truncate(1);
+            formats.iter_mut().for_each(|(column, _)| *column = None);
+        }
+        self.sniffed.timestamp_formats = formats;
     }
 
     /// What is wrong with the shape of records, and what serves them.

@@ -1,7 +1,7 @@
 //! The structure of delimited text: which trial fits its records best, and at which line they begin.
 
 use super::Settled;
-use super::trial::{Quotes, Record, Trial, terminator};
+use super::trial::{Field, Quotes, Record, Trial, terminator};
 use crate::model::StrayQuotes;
 
 /// Bytes in which structure is looked for: the beginning of a file says it, or nothing does.
@@ -14,7 +14,7 @@ const SAMPLE_RECORDS: usize = 1000;
 const PREAMBLE_LINES_MAX: usize = 30;
 
 /// Delimiters that are tried, and how far each is believed beside others that fit as well. Blanks, colons and their like
-/// also stand inside values in equal numbers; several bytes do not come together by chance.
+/// also stand inside values in equal numbers, and come last; several bytes do not come together by chance.
 const DELIMITERS: [(&str, f64); 20] = [
     (",", 1.0),
     (";", 1.0),
@@ -38,10 +38,16 @@ const DELIMITERS: [(&str, f64); 20] = [
     (" ", WEAK),
 ];
 
-const WEAK: f64 = 0.8;
+const WEAK: f64 = 0.64;
 
 /// A weak delimiter fits nearly all records.
 const WEAK_SHARE_MIN: f64 = 0.95;
+
+/// With fewer records, lines before them that a weak delimiter does not fit are no accident.
+const WEAK_RECORDS_MIN: usize = 4;
+
+/// Above this another delimiter is believed before any weak one.
+const SURE: f64 = 0.5;
 
 /// Below this no delimiter is believed, and each line is one field.
 const SCORE_MIN: f64 = 0.35;
@@ -73,6 +79,9 @@ pub(super) fn find(text: &[u8], whole: bool, settled: &Settled<'_>) -> Structure
     };
     let mut best: Option<Structure> = None;
     for (delimiter, belief) in delimiters(sample, settled) {
+        if belief <= WEAK && best.as_ref().is_some_and(|best| best.score > SURE) {
+            break;
+        }
         for trial in trials(sample, &delimiter, settled) {
             let Some(found) = evaluate(&trial, belief, sample, whole, settled) else { continue };
             let is_better = best.as_ref().is_none_or(|best| found.score > best.score + 1e-9);
@@ -164,7 +173,7 @@ fn escapes(sample: &[u8], quote: Option<u8>, settled: &Settled<'_>) -> Vec<(Opti
 fn evaluate(trial: &Trial, belief: f64, sample: &[u8], whole: bool, settled: &Settled<'_>) -> Option<Structure> {
     let mut best: Option<Structure> = None;
     for start in starts(sample, settled) {
-        let Some(found) = fit(trial, belief, sample, whole, start) else { continue };
+        let Some(found) = fit(trial, belief, sample, whole, (start, settled)) else { continue };
         let is_settled = found.share > 0.7;
         if best.as_ref().is_none_or(|best| found.score > best.score + 1e-9) {
             best = Some(found);
@@ -190,7 +199,13 @@ fn starts(sample: &[u8], settled: &Settled<'_>) -> Vec<usize> {
 }
 
 /// How well a trial fits from a line on; `None` where there is no more than one field to a record.
-fn fit(trial: &Trial, belief: f64, sample: &[u8], whole: bool, start: usize) -> Option<Structure> {
+fn fit(
+    trial: &Trial,
+    belief: f64,
+    sample: &[u8],
+    whole: bool,
+    (start, settled): (usize, &Settled<'_>),
+) -> Option<Structure> {
     let found = trial.read(sample, start, whole, SAMPLE_RECORDS);
     let records: Vec<&Record> = found.records.iter().filter(|record| !record.is_empty).collect();
     let first = *records.first()?;
@@ -199,19 +214,21 @@ fn fit(trial: &Trial, belief: f64, sample: &[u8], whole: bool, start: usize) -> 
         return None;
     }
     let share = ratio(fitting, records.len());
-    if belief <= WEAK && share < WEAK_SHARE_MIN {
-        return None;
-    }
     let begins = first.fields.len() == columns;
     let skipped = skipped_lines(sample, start);
-    if skipped > 0 && records.len() < 2 {
+    let is_weak = belief <= WEAK;
+    if is_weak && share < WEAK_SHARE_MIN || skipped > 0 && records.len() < if is_weak { WEAK_RECORDS_MIN } else { 2 } {
         return None;
     }
     let mut score = share.powf(1.5) * belief * careful(trial, &records, sample);
     score *= if begins { 1.0 } else { 0.7 };
     score *= if skipped > 0 { 0.9 * ratio(records.len(), records.len() + skipped).sqrt() } else { 1.0 };
+    // Where lines are left out before a record that begins with a number, they are more likely to be records too.
+    let is_number = |field: &Field| field.text(sample).first().is_some_and(u8::is_ascii_digit);
+    let has_names = settled.csv.columns.is_some() || !first.fields.first().is_some_and(is_number);
+    score *= if skipped > 0 && !has_names { 0.5 } else { 1.0 };
     // What an open quote swallows has not been read.
-    score *= if found.is_open { 0.5 * ratio(records.last()?.start + 1, sample.len()) } else { 1.0 };
+    score *= if found.is_open { 0.3 + 0.3 * ratio(records.last()?.start + 1, sample.len()) } else { 1.0 };
     score *= if trial.keeps_stray_quotes { 0.97 } else { 1.0 };
     score *= if trial.comment.is_some() { 0.99 } else { 1.0 };
     score *= if trial.escape.is_some() || trial.quote == Some(b'\'') { 0.98 } else { 1.0 };
