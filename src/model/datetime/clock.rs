@@ -1,7 +1,7 @@
 //! Times of day: `HH:MM[:SS[.frac]]` or `HHMMSS[.frac]`, with an optional am or pm; where nothing else can stand also
 //! `HHMM`.
 
-use super::cursor::{Cursor, number};
+use super::cursor::{Cursor, is_space, number};
 use super::offset::take_zone;
 use super::{FORM, Fault, MICROS_PER_DAY, MICROS_PER_SECOND, NO_CLOCK, Zone};
 
@@ -154,7 +154,7 @@ fn take_meridiem(cursor: &mut Cursor<'_>) -> Option<bool> {
     let word = ahead.take_letters();
     let afternoon = word.eq_ignore_ascii_case(b"pm");
     // Before a sign the server takes the word for the name of a zone.
-    let ends = ahead.peek().is_none_or(|byte| byte.is_ascii_whitespace());
+    let ends = ahead.peek().is_none_or(is_space);
     if !ends || !afternoon && !word.eq_ignore_ascii_case(b"am") {
         return None;
     }

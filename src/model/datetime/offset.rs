@@ -1,6 +1,6 @@
 //! Offsets from Greenwich at the end of a text.
 
-use super::cursor::{Cursor, number};
+use super::cursor::{Cursor, is_space, number};
 use super::{FORM, Fault, NO_OFFSET};
 
 /// The widest offset that the server takes, in hours.
@@ -64,7 +64,7 @@ fn take_minutes(cursor: &mut Cursor<'_>, hours: i64) -> Result<[i64; 3], Fault> 
 
 /// Takes the name of universal time.
 pub(super) fn take_utc(cursor: &mut Cursor<'_>) -> bool {
-    let name = cursor.take_while(|byte| !byte.is_ascii_whitespace());
+    let name = cursor.take_while(|byte| !is_space(byte));
     [b"z".as_slice(), b"utc", b"gmt"].iter().any(|utc| name.eq_ignore_ascii_case(utc))
 }
 
