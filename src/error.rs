@@ -226,7 +226,8 @@ impl Error {
     /// Whether it may be the fault of one of the rows that were sent.
     #[must_use]
     pub(crate) fn is_of_row(&self) -> bool {
-        retry::is_of_row(self.kind(), self.place().sqlstate.as_deref())
+        let met_value = self.place().column.is_some() && self.refusal().is_some_and(|said| said.row.is_some());
+        retry::is_of_row(self.kind(), self.place().sqlstate.as_deref(), met_value)
     }
 
     /// Whether trying again can help, and how.

@@ -37,6 +37,15 @@ pub(super) fn hex_digit(digit: u8) -> Option<u8> {
     }
 }
 
+/// Appends two digits for each byte.
+pub(super) fn print_hex(bytes: &[u8], out: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    for byte in bytes {
+        out.push(DIGITS[usize::from(byte >> 4)]);
+        out.push(DIGITS[usize::from(byte & 15)]);
+    }
+}
+
 /// Bytes as they stand, apart from `\\` and `\ooo`, three octal digits.
 fn parse_escaped(mut text: &[u8], out: &mut Vec<u8>) -> Option<()> {
     loop {

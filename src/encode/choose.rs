@@ -13,7 +13,9 @@ use super::jsonb::Canonical;
 use super::numeric::Numeric;
 use super::text::{Direct, Labels, Limit};
 use super::values::Texts;
-use super::{array_literal, boolean, bytea, catalog, composite, float, hstore, integer, interval, json_value, lists};
+use super::{
+    array_literal, boolean, bytea, catalog, composite, float, geometry, hstore, integer, interval, json_value, lists,
+};
 use super::{mac, money, multirange, network, numeric, range, temporal, text, uuid};
 use crate::schema::{PgKind, PgType, Reading};
 
@@ -68,7 +70,7 @@ pub(super) enum Choice {
 
 impl Choice {
     /// The same encoder behind a change of its arrays.
-    fn behind(self, prepare: impl Fn(&ArrayRef) -> Result<ArrayRef, Fault> + Send + 'static) -> Self {
+    pub(super) fn behind(self, prepare: impl Fn(&ArrayRef) -> Result<ArrayRef, Fault> + Send + 'static) -> Self {
         match self {
             Self::Binary(encoder) => Self::Binary(Prepared::boxed(prepare, encoder)),
             Self::Text(encoder) => Self::Text(Prepared::boxed(prepare, encoder)),
@@ -261,6 +263,7 @@ fn from_rarer_text<V: Texts>(source: &DataType, target: &PgType, reading: &Readi
             let mut pairs = hstore::Pairs::default();
             parsed::<V, _>(move |text, out| pairs.encode(text, out))
         }
+        PgKind::Geometry => Choice::input_text::<V>(),
         _ => Choice::none(source, target),
     }
 }
@@ -295,6 +298,7 @@ fn from_bytes(source: &DataType, target: &PgType, reading: &Reading) -> Choice {
             | PgKind::Hstore,
             DataType::Binary | DataType::BinaryView,
         ) => choose(&DataType::Utf8, target, reading).behind(text::checked_utf8),
+        (PgKind::Geometry, _) => geometry::from_bytes(),
         _ => Choice::none(source, target),
     }
 }

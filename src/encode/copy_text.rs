@@ -4,6 +4,7 @@
 //! are found in one place, and the row hash is the same whichever form is sent.
 
 use super::array::Dimension;
+use super::bytea::print_hex;
 use super::field::LENGTH_BYTES;
 use super::float;
 use super::numeric::Numeric;
@@ -119,6 +120,7 @@ impl Printer {
             | PgKind::Json
             | PgKind::Enum(_)
             | PgKind::Name
+            | PgKind::Geometry
             | PgKind::Other => out.extend_from_slice(field),
             PgKind::Inet | PgKind::Cidr => network::print(field, out),
             PgKind::MacAddr | PgKind::MacAddr8 => mac::print(field, out),
@@ -255,12 +257,4 @@ fn print_temporal(kind: &PgKind, mut fields: Fields, out: &mut Vec<u8>) {
 
 fn put(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(text.as_bytes());
-}
-
-fn print_hex(bytes: &[u8], out: &mut Vec<u8>) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        out.push(DIGITS[usize::from(byte >> 4)]);
-        out.push(DIGITS[usize::from(byte & 15)]);
-    }
 }

@@ -22,6 +22,7 @@ mod copy_text;
 mod encoder;
 mod field;
 mod float;
+mod geometry;
 mod hstore;
 mod integer;
 mod interval;

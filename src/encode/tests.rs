@@ -381,6 +381,11 @@ fn support_tells_binary_from_text_from_nothing() {
     assert_eq!(support(&DataType::Utf8, &pg("xml", PgKind::Other)), Support::Text);
     assert_eq!(support(&DataType::Int64, &pg("xid", PgKind::Other)), Support::Text);
     assert_eq!(support(&DataType::Utf8, &array_of(pg("xml", PgKind::Other))), Support::Text);
+    let place = pg("geometry", PgKind::Geometry);
+    for source in [DataType::Utf8, DataType::Binary, DataType::LargeBinary, DataType::FixedSizeBinary(21)] {
+        assert_eq!(support(&source, &place), Support::Text);
+    }
+    assert_eq!(support(&DataType::Int64, &place), Support::None("no rule makes geometry out of Int64".into()));
     let day = pg("interval day", PgKind::Interval(Some(8 << 16 | 0xffff)));
     assert_eq!(support(&DataType::Utf8, &day), Support::Text);
     assert_eq!(

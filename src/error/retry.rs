@@ -132,12 +132,21 @@ pub fn classify(sqlstate: &str) -> SqlClass {
     find(&CODES, sqlstate).or_else(|| find(&CLASSES, sqlstate.get(..2).unwrap_or_default())).unwrap_or(SqlClass::Bug)
 }
 
+/// The code of an error that whoever raised it gave none.
+const INTERNAL_ERROR: &str = "XX000";
+
 /// Whether a failure may be the fault of one of the rows that were sent, so that the others could be stored without it.
 ///
 /// Not so a second row of one key in one statement (class 21), for then it is not decided which of the two is at fault; and not
-/// a COPY that is ill formed (22P04), which would be the fault of whoever made it.
-pub(super) fn is_of_row(kind: ErrorKind, sqlstate: Option<&str>) -> bool {
-    let of_row = |code: &str| classify(code) == SqlClass::Data && !code.starts_with("21") && code != "22P04";
+/// a COPY that is ill formed (22P04), which would be the fault of whoever made it. An error without a code of its own is one
+/// of the server itself, but where it met the value of a column: input functions of extensions, such as those of `PostGIS`,
+/// give none.
+pub(super) fn is_of_row(kind: ErrorKind, sqlstate: Option<&str>, met_value: bool) -> bool {
+    let of_row = |code: &str| match code {
+        "22P04" => false,
+        INTERNAL_ERROR => met_value,
+        _ => classify(code) == SqlClass::Data && !code.starts_with("21"),
+    };
     kind == ErrorKind::Target && sqlstate.is_some_and(of_row)
 }
 
@@ -219,12 +228,14 @@ mod tests {
     fn what_a_row_may_be_at_fault_for_is_told_from_what_it_cannot() {
         for code in ["22P02", "22003", "22P05", "23505", "23503", "23514", "23P01", "40002", "54000", "P0001", "44000"]
         {
-            assert!(is_of_row(ErrorKind::Target, Some(code)), "{code}");
+            assert!(is_of_row(ErrorKind::Target, Some(code), false), "{code}");
         }
         for code in ["21000", "22P04", "40001", "42703", "42501", "53100", "57014", "XX000"] {
-            assert!(!is_of_row(ErrorKind::Target, Some(code)), "{code}");
+            assert!(!is_of_row(ErrorKind::Target, Some(code), false), "{code}");
         }
-        assert!(!is_of_row(ErrorKind::Target, None) && !is_of_row(ErrorKind::Connection, Some("23505")));
+        assert!(is_of_row(ErrorKind::Target, Some("XX000"), true));
+        assert!(!is_of_row(ErrorKind::Target, Some("XX001"), true));
+        assert!(!is_of_row(ErrorKind::Target, None, true) && !is_of_row(ErrorKind::Connection, Some("23505"), true));
     }
 
     #[test]

@@ -84,6 +84,8 @@ pub enum PgKind {
     Point,
     /// `hstore`, of the extension of that name.
     Hstore,
+    /// `geometry` or `geography`, of the extension `postgis`.
+    Geometry,
     /// An enum, with its labels.
     Enum(Arc<[String]>),
     /// An array of this element type.

@@ -58,6 +58,7 @@ mod triggers;
 mod types_table;
 mod values;
 mod values_composites;
+mod values_geometry;
 mod values_hstore;
 mod values_network;
 mod values_ranges;

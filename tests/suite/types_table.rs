@@ -40,7 +40,8 @@ A word in a cell means that rows go as COPY BINARY, and says by which rule:
 | parts | Part by part, by the rules of their own types; fields are matched with attributes by name. |
 | null | There is nothing but null. |
 
-**text** means that there is no binary form here: the whole table goes as COPY TEXT, and the server reads the value. An
+**text** means that there is no binary form here: the whole table goes as COPY TEXT, and the server reads the value;
+bytes go to PostGIS as the hexadecimal digits of well-known binary. An
 empty cell means that the load is refused before it begins, and says so. Declared digits of times (`timestamp(3)`) round
 as the server does it.
 
@@ -204,6 +205,7 @@ fn families() -> Vec<Family> {
                 range(),
                 pg("multiranges", PgKind::Multirange(Box::new(range()))),
                 pg("point", PgKind::Point),
+                pg("geometry, geography", PgKind::Geometry),
                 pg("any other", PgKind::Other),
             ],
         ),

@@ -119,6 +119,7 @@ impl Types {
         match (&entry.labels, entry.extension.as_deref()) {
             (Some(labels), _) => PgKind::Enum(labels.as_slice().into()),
             (None, Some("hstore")) if entry.plain_name == "hstore" => PgKind::Hstore,
+            (None, Some("postgis")) if matches!(&*entry.plain_name, "geometry" | "geography") => PgKind::Geometry,
             (None, _) if entry.name == "money" && entry.builtin && !is_plain_monetary(&entry.lc_monetary) => {
                 PgKind::Other
             }
