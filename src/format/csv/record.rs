@@ -226,7 +226,8 @@ impl Records {
         if self.symbols.comment.is_some() && self.symbols.comment == piece.get(start).copied() {
             return self.check_comment(start, last.end);
         }
-        let end = if self.tape.stray_seen() { self.check_stray(piece, start, last.end)? } else { last.end };
+        let stray_seen = self.tape.stray_seen();
+        let end = if stray_seen { self.before_pair(piece, start, last.end) } else { last.end };
         let fields = self.marks_done - mark;
         if fields == 1 && self.columns != Some(1) && self.symbols.trim(&piece[start..end]).is_empty() {
             return Ok(());
@@ -235,9 +236,13 @@ impl Records {
             self.mended.repeated_headers += 1;
             return Ok(());
         }
+        // First of all, for where less is scanned at a time nothing else is known of such a record.
         if end - start > self.record_bytes_max {
             self.at = start;
             return Err(self.too_long());
+        }
+        if stray_seen {
+            self.check_stray(piece, start, end)?;
         }
         let columns = self.columns.unwrap_or(fields);
         let end = match fields.cmp(&columns) {
@@ -275,20 +280,18 @@ impl Records {
         Err(self.error(ErrorKind::Limit, message, start).with_hint("raise the limit: --record-bytes"))
     }
 
-    /// Where the last field of the line `start..end` ends: before the `\r` of `\r\n`. Any other unquoted byte that ends
-    /// lines elsewhere is refused, as the server does.
-    fn check_stray(&self, piece: &[u8], start: usize, end: usize) -> Result<usize> {
+    /// Where the last field of the line `start..end` ends: before the `\r` of `\r\n`.
+    fn before_pair(&self, piece: &[u8], start: usize, end: usize) -> usize {
         let stray = self.symbols.stray;
         let ends_in_pair = stray == b'\r' && end < piece.len() && end > start && piece[end - 1] == stray;
-        let end = if ends_in_pair { end - 1 } else { end };
-        let line = &piece[start..end];
-        if memchr(stray, line).is_none() {
-            return Ok(end);
-        }
-        match self.symbols.find_unquoted(stray, line) {
-            Some(at) => Err(self.stray(start + at)),
-            None => Ok(end),
-        }
+        end - usize::from(ends_in_pair)
+    }
+
+    /// Refuses an unquoted byte in the record `start..end` that ends lines elsewhere, as the server does.
+    fn check_stray(&self, piece: &[u8], start: usize, end: usize) -> Result<()> {
+        let (stray, line) = (self.symbols.stray, &piece[start..end]);
+        let found = memchr(stray, line).and_then(|_| self.symbols.find_unquoted(stray, line));
+        found.map_or(Ok(()), |at| Err(self.stray(start + at)))
     }
 
     fn error(&self, kind: ErrorKind, message: impl Into<String>, at: usize) -> Error {
