@@ -105,6 +105,15 @@ fn print_verification(found: &Verification) {
             line(&format!("not compared: {}, {what}", counted(windows, "window")));
         }
     }
+    let job = &found.job;
+    if found.rows_rejected > 0 {
+        let rows = counted(found.rows_rejected, "row");
+        line(&format!("not there: {rows} of the source, rejected; `pgbackfill rejects {job}` prints them"));
+    }
+    if found.rows_skipped > 0 {
+        let rows = counted(found.rows_skipped, "row");
+        line(&format!("not there: {rows} of the source, skipped for rows of their keys (--on-conflict skip)"));
+    }
     if !found.unhashed.is_empty() {
         line(&format!("not compared, for their stored form cannot be foretold: {}", found.unhashed.join(", ")));
     }

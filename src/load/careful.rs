@@ -1,5 +1,5 @@
 //! Windows in which the server refuses rows: each batch is held in memory until every row of it is taken, or known to be at
-//! fault by being refused alone.
+//! fault by being refused alone. Where no row may be rejected, the first is looked for all the same, to name its record.
 //!
 //! Where a transaction holds a batch, each part that is tried is a batch of its own, with its entry in the ledger, and no
 //! savepoint is near. Where it holds a window, the parts are tried in a transaction that is rolled back in the end, whatever
@@ -14,6 +14,7 @@ use super::bisection::Bisection;
 use super::blocks::{Ahead, BLOCK_BYTES, SentBlock};
 use super::clip::Keyed;
 use super::context::Context;
+use super::rejects;
 use super::supply::Supply;
 use super::window::Attempt;
 use crate::encode::{BlockBuilder, Encoder};
@@ -255,7 +256,7 @@ impl Batches<'_> {
     /// Leaves the transaction of rows that were refused, or what it did since `savepoint`. Every other failure is the
     /// attempt's, and so is a table that has changed: what it refuses says nothing of the row.
     async fn refused(&self, error: Error, savepoint: Option<&str>) -> Result<Error> {
-        if self.tries.disordered || !self.context.may_reject(&error) {
+        if self.tries.disordered || !error.is_of_row() {
             return Err(error);
         }
         match savepoint {
@@ -269,7 +270,7 @@ impl Batches<'_> {
         }
     }
 
-    /// Has a part that was refused tried in smaller ones, or rejects its only row.
+    /// Has a part that was refused tried in smaller ones, or rejects its only row: an error where none may be rejected.
     async fn divide(
         &mut self,
         held: &Held,
@@ -285,6 +286,9 @@ impl Batches<'_> {
         let row = error.refusal().and_then(|refusal| refusal.row);
         let Some(row) = parts.refused(part, row) else { return Ok(None) };
         let (key, reject) = held.reject(self.context, row, error);
+        if !self.context.allowance.max.allows_any() {
+            return Err(rejects::error_of(&reject));
+        }
         self.context.headers.know(&self.context.supply, std::slice::from_ref(&reject)).await?;
         self.tries.refused += 1;
         self.take_rejects(vec![reject.clone()])?;
@@ -294,10 +298,3 @@ impl Batches<'_> {
 
 /// The savepoint of a part that is tried in a transaction which is rolled back.
 const PROBE: &str = "pgbackfill_probe";
-
-impl Context {
-    /// Whether what the server refused may be a row's fault, and the job allows rows to be rejected.
-    pub(super) fn may_reject(&self, error: &Error) -> bool {
-        self.allowance.max.allows_any() && error.is_of_row()
-    }
-}

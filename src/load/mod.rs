@@ -98,7 +98,8 @@ impl Backfill {
         let backfill = self.watched_by(&observer);
         let opening = prepare::open(&backfill, &observer).await?;
         let prepared = prepare::plan(&backfill, opening, prepare::Purpose::Proposal, &observer).await;
-        proposal::of(&backfill, &prepared.map_err(persist::with_next_step)?).await
+        proposal::of(&backfill, &prepared.map_err(|error| persist::with_next_step(error, self.options.on_conflict))?)
+            .await
     }
 
     /// Loads what is not loaded yet. Running it again resumes, and after the last window does nothing.

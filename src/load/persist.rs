@@ -12,6 +12,7 @@ use super::{Backfill, Stop};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::csv::Encoding;
 use crate::model::{Event, Observer};
+use crate::options::OnConflict;
 
 /// Takes a step, again and again within the time for retries. `step` is to be one transaction, or one after reads.
 pub(super) async fn persist<T, F: Future<Output = Result<T>>>(
@@ -42,8 +43,15 @@ fn is_undecoded(error: &Error) -> bool {
     error.place().sqlstate.as_deref() == Some("22021") && error.reason().starts_with("invalid byte sequence for")
 }
 
+/// Whether a row was refused for a key that is there already.
+fn is_conflict(error: &Error) -> bool {
+    error.place().sqlstate.as_deref() == Some("23505")
+}
+
+const CONFLICT_HINT: &str = "a job begun with --on-conflict skip leaves out rows whose key is there, one with update stores their values instead";
+
 /// What passes, or passed while the run had no more time for it, leaves a job that the same command resumes.
-pub(super) fn with_next_step(error: Error) -> Error {
+pub(super) fn with_next_step(error: Error, on_conflict: OnConflict) -> Error {
     match (error.kind(), error.hint()) {
         (ErrorKind::Connection | ErrorKind::Incomplete, None) => {
             error.with_hint("nothing is lost: the same command again resumes the job where it stands")
@@ -51,6 +59,8 @@ pub(super) fn with_next_step(error: Error) -> Error {
         // Past a limit of rejects the error says so itself.
         (ErrorKind::Data, hint) if error.place().record.is_some() && !hint.unwrap_or_default().contains(ALLOW) => {
             let hint = hint.or_else(|| is_undecoded(&error).then_some(Encoding::HINT));
+            let hint =
+                hint.or_else(|| (is_conflict(&error) && on_conflict == OnConflict::Fail).then_some(CONFLICT_HINT));
             let hint = hint.map_or_else(String::new, |hint| format!("{hint}; or "));
             error.with_hint(format!(
                 "{hint}`pgbackfill load … {ALLOW} 100` would set such rows aside; `pgbackfill rejects` prints them"

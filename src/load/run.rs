@@ -28,7 +28,7 @@ type Done = (Session, JobRecord, Work);
 /// Loads what is not loaded yet.
 pub(super) async fn load(backfill: &Backfill, observer: Arc<dyn Observer>, stop: Stop) -> Result<Summary> {
     let loaded = Box::pin(load_job(backfill, &observer, &stop)).await;
-    loaded.map_err(|error| with_next_step(resumable(error)))
+    loaded.map_err(|error| with_next_step(resumable(error), backfill.options.on_conflict))
 }
 
 async fn load_job(backfill: &Backfill, observer: &Arc<dyn Observer>, stop: &Stop) -> Result<Summary> {

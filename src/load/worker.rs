@@ -168,11 +168,11 @@ async fn load_window(
 /// may need more than one.
 const SEARCHES: u32 = 3;
 
-/// Has the next try find the rows that the server refuses, where some may be at fault and the job allows that.
+/// Has the next try find the rows that the server refuses, where some may be at fault.
 fn turn_careful(context: &Context, error: &Error, tries: &mut Tries) -> bool {
     // A transaction that holds a batch finds them all by itself: what is refused then is no row.
     let searches = if context.commit == Commit::Window { SEARCHES } else { 1 };
-    if !context.may_reject(error) || tries.searches >= searches || context.stop.is_requested() {
+    if !error.is_of_row() || tries.searches >= searches || context.stop.is_requested() {
         return false;
     }
     if tries.careful && context.commit == Commit::Batch {

@@ -28,6 +28,10 @@ pub struct Verification {
     pub not_loaded: u64,
     /// Windows that were left as they were on request, and so were not compared.
     pub skipped: u64,
+    /// Rows of the source that the job rejected: they are not there, and `pgbackfill rejects` prints them.
+    pub rows_rejected: u64,
+    /// Rows of the source that were left out of loaded windows, for rows of their keys were there (`--on-conflict skip`).
+    pub rows_skipped: u64,
     /// Windows that differ.
     pub differences: Vec<Difference>,
     /// Columns whose values were not compared, for their stored form cannot be foretold.
@@ -82,6 +86,8 @@ pub async fn verify(target: &ConnectSettings, job: Option<&str>, observer: &dyn 
         rows: 0,
         not_loaded: (others.len() - skipped) as u64, // usize has at most 64 bits
         skipped: skipped as u64,                     // likewise
+        rows_rejected: ledger::total_rejects(&session, job.id).await?,
+        rows_skipped: loaded.iter().map(|status| status.conflicts.skipped).sum(),
         differences: Vec::new(),
         unhashed: job.unhashed.clone(),
         rewritten: loaded.iter().filter(|status| status.hash.is_none()).count() as u64, // likewise

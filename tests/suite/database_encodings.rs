@@ -44,8 +44,13 @@ fn a_character_that_the_encoding_lacks_is_refused() {
     database.sql("create table t (ts timestamptz not null, a text)");
     let path = folder.write("a.csv", "ts,a\n2024-01-01Z,fine\n2024-01-02Z,☃\n");
     let refused = run(&database, &format!("load {path} --table t --time-column ts --window 1d")).exits(1);
-    refused.says(&["has no equivalent in encoding \"LATIN1\"", "22P05"]);
+    let refused = refused.says(&["has no equivalent in encoding \"LATIN1\"", "22P05"]);
+    refused.says(&["record 2, byte 22"]);
     assert_eq!(database.rows("select a from t"), ["fine"], "the window before it stays");
+    let load = format!("load {path} --table t --time-column ts --window 1d --max-rejects 1 --json");
+    run(&database, &load).exits(3);
+    let rejects = "select record, sqlstate, column_name, encode(raw, 'hex') like '%e29883' from pgbackfill.rejects";
+    assert_eq!(database.rows(rejects), ["2|22P05|a|t"]);
 }
 
 #[test]

@@ -22,7 +22,7 @@ struct Kind {
 const TRIGGER: &str = "create function f_@() returns trigger language plpgsql as $$ begin
                          if new.v = 500 then raise exception 'five hundred' using hint = 'take another'; end if; return new; end $$; ";
 
-const KINDS: [Kind; 13] = [
+const KINDS: [Kind; 14] = [
     Kind {
         name: "a check",
         table: "create table @ (ts timestamptz not null, id int, v int constraint small_@ check (v < 100))",
@@ -117,6 +117,15 @@ const KINDS: [Kind; 13] = [
     Kind {
         name: "an index on an expression",
         table: "create table @ (ts timestamptz not null, id int, v int); create index on @ ((100 / (v - 500)))",
+        good: "#",
+        bad: "500",
+        skips: true,
+    },
+    Kind {
+        name: "a value that is too long for an index",
+        table: "create function long_@(v int) returns text immutable language sql as $$
+                  select string_agg(md5(i::text), '') from generate_series(1, v) i $$;
+                create table @ (ts timestamptz not null, id int, v int); create index on @ (long_@(v))",
         good: "#",
         bad: "500",
         skips: true,
@@ -248,6 +257,7 @@ fn a_reject_has_the_servers_words_and_the_row_as_it_stood() {
     let raw = scene.lines[27].trim_end();
     let reason = "new row for relation \"t\" violates check constraint \"small_t\": Failing row contains (2024-01-02 07:00:00+00, 27, 500).";
     assert_eq!(found, format!("t|28|{byte}|-|{reason}|23514|{raw}"));
+    run(&scene.database, "verify j").exits(0).prints(&["not there: 1 row of the source, rejected", ": equal"]);
     run(&scene.database, "rejects j").exits(0).prints(&[raw]).says(&["violates check constraint \"small_t\""]);
 }
 
@@ -291,6 +301,29 @@ fn more_refused_rows_than_are_allowed_end_the_run_and_a_resume_may_allow_more() 
         scene.load(&format!("{options} --max-rejects 7")).exits(3);
         scene.is_as_row_by_row();
     }
+}
+
+#[test]
+fn a_row_that_the_server_refuses_is_named_where_none_may_be_rejected() {
+    for options in ["--batch-rows 13", "--commit window", "--commit window --batch-rows 7"] {
+        for kind in &KINDS {
+            eprintln!("{}, {options}", kind.name);
+            let scene = Scene::new(kind, &SEVERAL[3..]);
+            let output = scene.load(options).exits(1);
+            let byte = 8 + scene.lines[..19].concat().len();
+            output.says(&[&format!("/a.csv record 20, byte {byte}"), "--max-rejects 100"]);
+            assert_eq!(scene.database.count("pgbackfill.rejects"), 0);
+            assert_eq!(scene.database.count("pgbackfill.windows where state = 'loaded'"), 0);
+            scene.load(&format!("{options} --max-rejects 60")).exits(3);
+            scene.is_as_row_by_row();
+        }
+    }
+}
+
+#[test]
+fn a_key_that_is_there_is_told_with_what_serves_it() {
+    let scene = Scene::new(&KINDS[1], &[27]);
+    scene.load("").exits(1).says(&["record 28", "(23505)", "--on-conflict skip"]);
 }
 
 #[test]
