@@ -22,6 +22,7 @@ struct Inner {
     place: Place,
     hint: Option<String>,
     refusal: Option<Refusal>,
+    of_no_row: bool,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
@@ -98,6 +99,7 @@ impl Error {
             place: Place::default(),
             hint: None,
             refusal: None,
+            of_no_row: false,
             source: None,
         }))
     }
@@ -165,6 +167,13 @@ impl Error {
         self
     }
 
+    /// Notes that no row that was sent can be at fault, whatever the code says.
+    #[must_use]
+    pub(crate) fn of_no_row(mut self) -> Self {
+        self.0.of_no_row = true;
+        self
+    }
+
     /// What the server said, if it was the server: here, or in the chain of causes.
     #[must_use]
     pub(crate) fn refusal(&self) -> Option<&Refusal> {
@@ -227,7 +236,7 @@ impl Error {
     #[must_use]
     pub(crate) fn is_of_row(&self) -> bool {
         let met_value = self.place().column.is_some() && self.refusal().is_some_and(|said| said.row.is_some());
-        retry::is_of_row(self.kind(), self.place().sqlstate.as_deref(), met_value)
+        !self.0.of_no_row && retry::is_of_row(self.kind(), self.place().sqlstate.as_deref(), met_value)
     }
 
     /// Whether trying again can help, and how.

@@ -67,6 +67,8 @@ mod struck {
     fn stand_still() -> Result<()> {
         let process = std::process::id().to_string();
         let sent = std::process::Command::new("kill").args(["-STOP", &process]).status();
+        // The signal is for some thread of the process, which may get to it later than this one would go on.
+        std::thread::sleep(std::time::Duration::from_millis(300));
         sent.map(drop).map_err(|error| Error::new(ErrorKind::Internal, "kill -STOP").with_source(error))
     }
 }

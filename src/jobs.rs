@@ -66,6 +66,12 @@ impl Rejects {
         self.job.settings["footer-lines"].as_u64().unwrap_or_default()
     }
 
+    /// The encoding that the job's options name, if it is one whose records are kept as UTF-8.
+    #[must_use]
+    pub fn recoded_from(&self) -> Option<&str> {
+        self.job.settings["encoding"].as_str().filter(|name| name.starts_with("utf-16"))
+    }
+
     /// The objects that they are of, in the order of their URIs.
     ///
     /// # Errors

@@ -214,6 +214,9 @@ pub(crate) struct JobOptions {
     #[arg(long, value_enum, default_value = "batch", env = "PGBACKFILL_COMMIT")]
     pub(crate) commit: CommitArg,
     /// How many rows that cannot be loaded are set aside before the job fails: a number, or a share such as 0.1%
+    ///
+    /// They are kept in the ledger, `pgbackfill rejects` prints them to be mended, and the exit code is 3. Give it to a resume
+    /// too, which may change it.
     #[arg(long, value_name = "N|P%", default_value = "0", env = "PGBACKFILL_MAX_REJECTS", value_parser = read::max_rejects)]
     pub(crate) max_rejects: MaxRejects,
     /// Feed target column TARGET from source column SOURCE; repeatable

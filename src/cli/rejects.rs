@@ -134,6 +134,9 @@ async fn tell(rejects: &Rejects, object: Option<&str>, objects: &[RejectedObject
     if counts.len() > REASONS_SHOWN {
         output::message(&format!("  and {} more reasons", counts.len() - REASONS_SHOWN));
     }
+    if let Some(encoding) = rejects.recoded_from() {
+        output::message(&format!("what is printed is UTF-8, and not {encoding}: load it without --encoding"));
+    }
     if let Some(folders) = objects.first().map(folders).filter(|folders| !folders.is_empty()) {
         let folders: Vec<&str> = folders.into_iter().rev().collect();
         output::message(&format!("columns may be fed by folders: keep the mended file in {}/", folders.join("/")));

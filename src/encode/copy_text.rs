@@ -88,13 +88,13 @@ impl<'a> Fields<'a> {
 
 /// Prints fields as texts that the server's input functions read back to the same values.
 #[derive(Debug, Default)]
-struct Printer {
+pub(super) struct Printer {
     number: Numeric,
     digits: String,
 }
 
 impl Printer {
-    fn print(&mut self, ty: &PgType, field: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn print(&mut self, ty: &PgType, field: &[u8], out: &mut Vec<u8>) {
         let mut fields = Fields(field);
         match &ty.kind {
             PgKind::Bool => out.push(if field == [1] { b't' } else { b'f' }),

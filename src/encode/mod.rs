@@ -36,6 +36,7 @@ mod multirange;
 mod network;
 mod numeric;
 mod order;
+mod printed;
 mod quoted;
 mod range;
 mod sort;
@@ -52,6 +53,7 @@ pub use builder::BlockBuilder;
 pub(crate) use choose::support_as;
 pub use choose::{Support, support};
 pub use encoder::{ColumnPlan, CopyFormat, Encoder, Role};
+pub(crate) use printed::stored_text;
 
 /// What a COPY BINARY stream starts with: signature, flags, and the length of the (empty) header extension.
 pub const BINARY_HEADER: [u8; 19] = *b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";

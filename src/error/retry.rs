@@ -138,16 +138,27 @@ const INTERNAL_ERROR: &str = "XX000";
 /// Whether a failure may be the fault of one of the rows that were sent, so that the others could be stored without it.
 ///
 /// Not so a second row of one key in one statement (class 21), for then it is not decided which of the two is at fault; and not
-/// a COPY that is ill formed (22P04), which would be the fault of whoever made it. An error without a code of its own is one
-/// of the server itself, but where it met the value of a column: input functions of extensions, such as those of `PostGIS`,
-/// give none.
+/// a COPY that is ill formed (22P04), which would be the fault of whoever made it. Where the server met the value of a column,
+/// an input function has refused it, which may say anything: that of `tsvector` tells a syntax error, those of `PostGIS` give
+/// no code at all. A code that appendix A does not know is a trigger's.
 pub(super) fn is_of_row(kind: ErrorKind, sqlstate: Option<&str>, met_value: bool) -> bool {
     let of_row = |code: &str| match code {
         "22P04" => false,
-        INTERNAL_ERROR => met_value,
-        _ => classify(code) == SqlClass::Data && !code.starts_with("21"),
+        _ if met_value => refuses_value(code),
+        _ => (classify(code) == SqlClass::Data || !is_known(code)) && !code.starts_with("21"),
     };
     kind == ErrorKind::Target && sqlstate.is_some_and(of_row)
+}
+
+/// Whether an error that was met at a value says that the server does not take it.
+fn refuses_value(code: &str) -> bool {
+    let is_corruption = code.starts_with("XX") && code != INTERNAL_ERROR;
+    !is_corruption && !matches!(classify(code), SqlClass::Transient | SqlClass::Resource)
+}
+
+/// Whether appendix A has the class of this code.
+fn is_known(code: &str) -> bool {
+    CLASSES.iter().any(|(class, _)| code.get(..2) == Some(class))
 }
 
 /// The answer for an error of `kind` with an optional SQLSTATE.
@@ -233,8 +244,15 @@ mod tests {
         for code in ["21000", "22P04", "40001", "42703", "42501", "53100", "57014", "XX000"] {
             assert!(!is_of_row(ErrorKind::Target, Some(code), false), "{code}");
         }
-        assert!(is_of_row(ErrorKind::Target, Some("XX000"), true));
-        assert!(!is_of_row(ErrorKind::Target, Some("XX001"), true));
+        for code in ["XX000", "42601", "42P01", "42704", "22P02"] {
+            assert!(is_of_row(ErrorKind::Target, Some(code), true), "{code}");
+        }
+        for code in ["XX001", "40P01", "53100", "57014", "22P04"] {
+            assert!(!is_of_row(ErrorKind::Target, Some(code), true), "{code}");
+        }
+        for code in ["45000", "MY001"] {
+            assert!(is_of_row(ErrorKind::Target, Some(code), false), "{code}");
+        }
         assert!(!is_of_row(ErrorKind::Target, None, true) && !is_of_row(ErrorKind::Connection, Some("23505"), true));
     }
 

@@ -116,7 +116,7 @@ impl Claim {
     }
 
     async fn set_state(&self, session: &Session, state: &str, error: Option<&str>) -> Result<()> {
-        let sql = include_str!("batch/set_state.sql");
+        let (sql, error) = (include_str!("batch/set_state.sql"), error.map(|error| session.storable(error)));
         session.execute(sql, &[&self.job, &self.number, &self.run, &self.attempt, &state, &error]).await?;
         Ok(())
     }

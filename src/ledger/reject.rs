@@ -105,8 +105,8 @@ async fn enter_some(session: &Session, job: i64, place: Option<Place>, rejects: 
     let records: Vec<i64> = rejects.iter().map(|reject| number(reject.record)).collect();
     let bytes: Vec<Option<i64>> = rejects.iter().map(|reject| reject.byte.map(number)).collect();
     let columns: Vec<Option<String>> = rejects.iter().map(|reject| reject.column.clone()).collect();
-    // A text of the server's holds no NUL; a reason may show a value that does.
-    let reasons: Vec<String> = rejects.iter().map(|reject| reject.reason.replace('\0', "\u{fffd}")).collect();
+    // A reason may show a value, whatever that holds.
+    let reasons: Vec<String> = rejects.iter().map(|reject| session.storable(&reject.reason)).collect();
     let codes: Vec<Option<String>> = rejects.iter().map(|reject| reject.sqlstate.clone()).collect();
     let raw: Vec<&[u8]> = rejects.iter().map(|reject| &*reject.raw.bytes).collect();
     let cut: Vec<bool> = rejects.iter().map(|reject| reject.raw.is_cut).collect();

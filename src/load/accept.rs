@@ -15,6 +15,7 @@ use crate::ledger::{self, JobRecord, NewWindow, Reopened, Replan, Run, Step, Win
 use crate::model::{Event, Observer, Window};
 use crate::options::{Existing, Options};
 use crate::report::{count, counted};
+use crate::schema::Merge;
 use crate::target::Durability;
 
 /// What becomes of the windows of the former plan, and which are new.
@@ -57,6 +58,7 @@ async fn replan(job: &JobRecord, prepared: &Prepared, run: &Run, options: &Optio
     let (former, planned) = (ledger::windows(session, job).await?, new_windows(prepared));
     let steps = Steps::between(&former, &planned);
     check_clearable(job, &steps)?;
+    check_skips(job, prepared, &steps)?;
     let (mut rows, mut reopened, mut removed) = (0, Vec::new(), Vec::new());
     for (status, place) in &steps.reopened {
         let found = count_own(job, prepared, status).await?;
@@ -129,6 +131,23 @@ fn check_clearable(job: &JobRecord, steps: &Steps<'_>) -> Result<()> {
         "what the job loaded there cannot be told from other rows: put the source back as it was, or delete those rows by \
          hand and load the range by another job (--job, --from, --until)",
     ))
+}
+
+/// Rows that were left out for a row of their key would be missing once that is deleted.
+fn check_skips(job: &JobRecord, prepared: &Prepared, steps: &Steps<'_>) -> Result<()> {
+    let mut concerned = steps.reopened.iter().map(|(status, _)| *status).chain(steps.removed.iter().copied());
+    let skips = prepared.statements.merge().is_some_and(Merge::skips_across_windows);
+    let Some(status) = concerned.find(|status| skips && status.rows > 0) else { return Ok(()) };
+    Err(Error::new(
+        ErrorKind::Changed,
+        format!("the change concerns rows of job {} for which rows of other windows may have been left out", job.name),
+    )
+    .in_window(status.window.display(job.key_kind))
+    .with_hint(format!(
+        "those would be missing: put the source back as it was, or take back what the job loaded (`pgbackfill undo {}`) and \
+         load it anew; a key that holds the time column (--conflict-key) keeps windows apart",
+        job.name
+    )))
 }
 
 impl<'a> Steps<'a> {

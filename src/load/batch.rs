@@ -73,14 +73,12 @@ pub(crate) struct Tries {
     pub(crate) careful: bool,
     /// How often that was begun.
     pub(crate) searches: u32,
-    /// Rows that the server has refused.
-    pub(crate) refused: u64,
 }
 
 impl Tries {
-    pub(crate) fn new(limits: &Limits, careful: bool) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         let size = BatchSize::of(limits);
-        Self { size, committed: 0, disordered: false, careful, searches: 0, refused: 0 }
+        Self { size, committed: 0, disordered: false, careful: false, searches: 0 }
     }
 }
 
@@ -108,6 +106,8 @@ pub(super) struct Batch {
 pub(super) enum Feed {
     /// There are none.
     Nothing,
+    /// There are none now; rejects are entered, and more rows come.
+    Rejects,
     /// The window's next blocks, as many as the batch takes.
     Stream,
     /// These. They end the window if they are all that was held and no more come.
@@ -230,7 +230,8 @@ impl Batches<'_> {
 
     async fn load_transaction(&mut self, feed: Feed) -> Result<Batch> {
         let (before, mut conflicts) = (self.total, Conflicts::default());
-        let (has_rows, may_end) = (!matches!(feed, Feed::Nothing), !matches!(feed, Feed::Held { is_whole: false, .. }));
+        let has_rows = !matches!(feed, Feed::Nothing | Feed::Rejects);
+        let may_end = !matches!(feed, Feed::Rejects | Feed::Held { is_whole: false, .. });
         self.session.begin(Durability::WithTheLedger).await?;
         if has_rows {
             let activity = aftermath::before(self.context, self.session).await?;
@@ -266,7 +267,8 @@ impl Batches<'_> {
 
     /// Enters the batch and commits.
     async fn enter(&self, batch: &Batch) -> Result<()> {
-        let headers = self.record(batch).await?;
+        // What the ledger's own tables refuse says nothing of the rows.
+        let headers = self.record(batch).await.map_err(Error::of_no_row)?;
         failpoint::hit(if batch.last { "last-batch" } else { "after-record" })?;
         self.session.commit().await?;
         failpoint::hit("after-commit")?;

@@ -217,6 +217,10 @@ impl Batches<'_> {
                 Err(error) => {
                     let error = self.refused(error, None).await?;
                     self.divide(held, &mut parts, part, &error).await?;
+                    if rejects::memory_bytes(&self.rejects) >= rejects::BATCH_BYTES {
+                        let batch = self.load_one(Feed::Rejects).await?;
+                        self.tell(false, &batch);
+                    }
                 }
             }
         }
@@ -229,15 +233,22 @@ impl Batches<'_> {
         let mut found = Found::new();
         while !self.context.stop.is_requested() && self.wait_for_rows().await? {
             let held = self.hold().await?;
-            let mut parts = Bisection::new(held.rows);
+            let (mut parts, mut whole) = (Bisection::new(held.rows), None);
             while let Some(part) = parts.next() {
                 failpoint::hit("probe")?;
                 let blocks = held.blocks(self.context, &part).await?;
                 self.session.run(&format!("savepoint {PROBE}")).await?;
                 if let Err(error) = self.probe(blocks).await {
                     let error = self.refused(error, Some(PROBE)).await?;
-                    found.extend(self.divide(&held, &mut parts, part, &error).await?);
+                    if self.is_strict() {
+                        self.name(&held, &mut parts, part, error, &mut whole)?;
+                    } else {
+                        found.extend(self.divide(&held, &mut parts, part, &error).await?);
+                    }
                 }
+            }
+            if let Some(error) = whole.filter(|_| self.is_strict()) {
+                return Err(error);
             }
         }
         self.session.rollback().await?;
@@ -270,7 +281,7 @@ impl Batches<'_> {
         }
     }
 
-    /// Has a part that was refused tried in smaller ones, or rejects its only row: an error where none may be rejected.
+    /// Has a part that was refused tried in smaller ones, or rejects its only row.
     async fn divide(
         &mut self,
         held: &Held,
@@ -286,13 +297,38 @@ impl Batches<'_> {
         let row = error.refusal().and_then(|refusal| refusal.row);
         let Some(row) = parts.refused(part, row) else { return Ok(None) };
         let (key, reject) = held.reject(self.context, row, error);
-        if !self.context.allowance.max.allows_any() {
-            return Err(rejects::error_of(&reject));
-        }
         self.context.headers.know(&self.context.supply, std::slice::from_ref(&reject)).await?;
-        self.tries.refused += 1;
         self.take_rejects(vec![reject.clone()])?;
         Ok(Some((key, reject)))
+    }
+
+    /// Whether no row may be rejected, and the first at fault is only looked for to be named.
+    fn is_strict(&self) -> bool {
+        !self.context.allowance.max.allows_any()
+    }
+
+    /// The error of the row that the server names, or refuses alone as it refused all. Others that are refused alone would be
+    /// taken with those that are not. `whole` keeps what the server said of all rows that are held.
+    fn name(
+        &self,
+        held: &Held,
+        parts: &mut Bisection,
+        part: Range<usize>,
+        error: Error,
+        whole: &mut Option<Error>,
+    ) -> Result<()> {
+        let said = |error: &Error| error.refusal().map(|refusal| refusal.reason.clone());
+        let is_same = whole.as_ref().is_none_or(|first| said(first) == said(&error));
+        let named = error.refusal().and_then(|refusal| usize::try_from(refusal.row?).ok()?.checked_sub(1));
+        let found = match named.filter(|row| is_same && *row < part.len()) {
+            Some(row) => Some(part.start + row),
+            None => parts.refused(part, None).filter(|_| is_same),
+        };
+        if let Some(row) = found {
+            return Err(rejects::error_of(&held.reject(self.context, row, &error).1));
+        }
+        whole.get_or_insert(error);
+        Ok(())
     }
 }
 

@@ -39,8 +39,6 @@ pub(crate) struct Context {
     pub(crate) headers: Headers,
     /// Batches with rejects so far.
     pub(crate) rejecting: AtomicU64,
-    /// Whether the server has refused rows lately, so that the next windows are searched from the beginning.
-    pub(crate) careful: AtomicBool,
     pub(crate) plan: Plan,
     pub(crate) supply: Arc<Supply>,
     pub(crate) time: Option<TimeColumn>,

@@ -56,7 +56,6 @@ pub(super) async fn run_windows(
         rejects_max: allowance.limit(rows),
         headers: Headers::default(),
         rejecting: AtomicU64::new(0),
-        careful: AtomicBool::new(false),
         plan,
         supply,
         time,

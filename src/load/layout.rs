@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 
-use crate::encode::{ColumnPlan, CopyFormat, Encoder, Role, Support, support_as};
+use crate::encode::{ColumnPlan, CopyFormat, Encoder, Role, Support, stored_text, support_as};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{csv, parquet};
 use crate::schema::{Column, MappedColumn, Mapping, ObjectColumns, PgKind, PgType, Reading, Table, WhenAbsent};
@@ -156,6 +157,12 @@ impl Layout {
     /// The source column of the time column.
     pub(crate) fn time_source(&self) -> Option<&MappedColumn> {
         self.time.map(|position| &self.columns[position])
+    }
+
+    /// What column `position` would store of the first value of `column`, if its own text would not do.
+    pub(crate) fn stored_text(&self, position: usize, column: &ArrayRef) -> Option<Vec<u8>> {
+        let target = &self.columns.get(position)?.target;
+        stored_text(column, &target.ty, &self.reading.of_column(&target.name))
     }
 
     pub(crate) fn encoder(&self) -> Result<Encoder> {

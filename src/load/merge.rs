@@ -38,13 +38,18 @@ pub(super) async fn merge(context: &Context, session: &Session, merge: &Merge, s
     let stored = insert(context, session, merge).await.map_err(|error| explain(error, merge))?;
     let (updated, own) = counted(session).await?;
     if own > 0 {
-        return Err(twice(merge, &format!("{own} source rows have the key of a row that this job has loaded before")));
+        return Err(twice(merge, &format!("{} the key of a row that this job has loaded before", have(own))));
     }
     if stored.rows != sent {
         return Err(Error::new(ErrorKind::Target, format!("the server stored {} of {sent} rows", stored.rows))
             .with_hint("a trigger that returns null drops rows; disable it for the load"));
     }
     Ok(Stored { conflicts: Conflicts { skipped: 0, updated }, ..stored })
+}
+
+/// Of how many source rows something is said.
+fn have(rows: u64) -> String {
+    if rows == 1 { "1 source row has".to_owned() } else { format!("{rows} source rows have") }
 }
 
 async fn insert(context: &Context, session: &Session, merge: &Merge) -> Result<Stored> {

@@ -3,8 +3,11 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 
+use arrow_array::RecordBatch;
+
 use super::careful::Found;
 use super::clip::Keyed;
+use super::layout::Layout;
 use super::supply::Supply;
 use crate::encode::{BlockBuilder, Encoder};
 use crate::error::{Error, ErrorKind, Result};
@@ -168,11 +171,12 @@ impl Sieve<'_> {
     }
 }
 
-/// A raw record of an object without bytes of its own: the source columns of row `place` of `decoded`.
-pub(crate) fn printed(decoded: Option<&arrow_array::RecordBatch>, place: usize, bytes_max: usize) -> RawRecord {
+/// A raw record of an object without bytes of its own: the source columns of row `place` of `decoded`, each value as it would
+/// be stored, so that what is loaded again becomes the same.
+pub(crate) fn printed(decoded: Option<&RecordBatch>, layout: &Layout, place: usize, bytes_max: usize) -> RawRecord {
     let Some(batch) = decoded else { return RawRecord::default() };
     let mut text = Vec::new();
-    crate::format::csv::print_record(batch, place, &mut text);
+    crate::format::csv::print_record(batch, place, |position, value| layout.stored_text(position, value), &mut text);
     RawRecord::of(&text, bytes_max)
 }
 

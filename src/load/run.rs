@@ -13,13 +13,15 @@ use super::finish::{finish, standing, tell_changes};
 use super::lease::{abandon, renew};
 use super::persist::{persist, with_next_step};
 use super::prepare::{self, Opening, Prepared, Purpose};
+use super::rejects::Allowance;
 use super::takeover::Takeover;
 use super::worker::{Work, resumable};
 use super::{Backfill, Stop};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{JobRecord, Run, RunRequest};
+use crate::ledger::{self, JobRecord, Run, RunRequest};
 use crate::model::{Event, Observer, Summary};
 use crate::options::Options;
+use crate::report::counted;
 use crate::target::Session;
 
 /// What a run leaves for its summary.
@@ -136,7 +138,7 @@ async fn begin(
     let entered = persist(backfill, observer, stop, || enter(&prepared, &backfill.options)).await?;
     if let Some((job, run)) = entered {
         let loaded = load_windows(backfill, prepared, job.clone(), &run, observer, stop);
-        return or_abandon(backfill, &job, &run, loaded).await.map(Some);
+        return Box::pin(or_abandon(backfill, &job, &run, loaded)).await.map(Some);
     }
     let joined = persist(backfill, observer, stop, || join(&prepared, &backfill.options)).await?;
     let Some((job, run)) = joined else { return Ok(None) };
@@ -180,10 +182,25 @@ async fn load_windows(
     observer: &Arc<dyn Observer>,
     stop: &Stop,
 ) -> Result<Done> {
+    check_rejected(&prepared, &job, &backfill.options).await?;
     observer.observe(&planned(&job, &prepared));
     rejected(&prepared).iter().for_each(|event| observer.observe(event));
     let span = tracing::info_span!("run", job = job.name, run = run.id);
     Box::pin(run_windows(backfill, prepared, job, run.clone(), observer, stop)).instrument(span).await
+}
+
+/// Refuses to go on where more rows are rejected than are allowed now.
+async fn check_rejected(prepared: &Prepared, job: &JobRecord, options: &Options) -> Result<()> {
+    let allowance = Allowance::of(options);
+    let rejected = ledger::total_rejects(&prepared.session, job.id).await?;
+    if rejected <= allowance.limit(job.rows) {
+        return Ok(());
+    }
+    let (rows, max, name) = (counted(rejected, "row"), allowance.max, &job.name);
+    Err(Error::new(ErrorKind::Data, format!("job {name} has {rows} rejected, and --max-rejects {max} allows fewer"))
+        .with_hint(format!(
+            "run it with --max-rejects {rejected} or more; `pgbackfill rejects {name}` prints those rows"
+        )))
 }
 
 /// However a run fails, by a defect of this program too, the ledger does not go on saying that it loads.

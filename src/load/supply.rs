@@ -390,7 +390,7 @@ impl Supply {
             (DetailKind::Csv { dialect, names, .. }, Some(text)) => {
                 RawRecord::of(csv::first_record(&text, dialect, names.len()), bytes_max)
             }
-            _ => rejects::printed(decoded, row, bytes_max),
+            _ => rejects::printed(decoded, self.layout(place(object)), row, bytes_max),
         }
     }
 

@@ -72,10 +72,12 @@ async fn admit_and_load(
     let size = if careful { tries.size.within(careful::HELD) } else { tries.size };
     let wanted = Wanted { size, traced: careful, found: Arc::default() };
     let batches = Batches::new(context, session, claim, &wanted, tries);
-    match (careful, context.commit) {
+    // Where no row may be rejected, nothing is to stay of a window that cannot be loaded.
+    let in_batches = context.commit == Commit::Batch && context.allowance.max.allows_any();
+    match (careful, in_batches) {
         (false, _) => batches.load().await,
-        (true, Commit::Batch) => batches.load_carefully().await,
-        (true, Commit::Window) => {
+        (true, true) => batches.load_carefully().await,
+        (true, false) => {
             let found = Arc::new(batches.search().await?);
             Batches::new(context, session, claim, &Wanted { found, ..wanted }, tries).load().await
         }

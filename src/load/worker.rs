@@ -1,7 +1,6 @@
 //! A worker: claims the oldest open window, loads it, tries again what can be tried again.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use tracing::Instrument as _;
@@ -111,7 +110,7 @@ async fn load_window(
 ) -> Result<Done> {
     let Taken { mut claim, mut left_behind } = taken;
     let (begun, mut backoff) = (Instant::now(), context.backoff());
-    let mut tries = Tries::new(&context.options.limits, context.careful.load(Ordering::Relaxed));
+    let mut tries = Tries::new(&context.options.limits);
     loop {
         if tries.disordered {
             let Some(new) = reconnect(context, member, Some(&claim), &mut backoff).await? else {
@@ -138,9 +137,6 @@ async fn load_window(
         left_behind = true;
         let error = match attempt(context, session, &claim, &mut tries).await {
             Ok(done) => {
-                if tries.careful && tries.refused == 0 {
-                    context.careful.store(false, Ordering::Relaxed);
-                }
                 note(context, &claim, done, begun, work);
                 return Ok(Done::Loaded);
             }
@@ -179,7 +175,6 @@ fn turn_careful(context: &Context, error: &Error, tries: &mut Tries) -> bool {
         return false;
     }
     (tries.careful, tries.searches) = (true, tries.searches + 1);
-    context.careful.store(true, Ordering::Relaxed);
     true
 }
 

@@ -2,7 +2,7 @@
 
 use super::{Relation, Table, column_list};
 use crate::error::{Error, ErrorKind, Result};
-use crate::options::{OnConflict, Options};
+use crate::options::{Existing, OnConflict, Options};
 
 /// A unique index over plain columns, of all rows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct UniqueKey {
 pub struct Uniqueness {
     /// Unique indexes that can decide, each checked as soon as a row comes.
     pub keys: Vec<UniqueKey>,
+    /// For each index that keeps rows apart, whatever else it is made of, columns that are equal in rows that conflict.
+    pub apart: Vec<Vec<String>>,
     /// Names of unique and exclusion constraints that may be checked later; the server takes none for a decision.
     pub deferrable: Vec<String>,
     /// Whether it has rules for inserts or updates; the server then refuses to decide.
@@ -64,13 +66,17 @@ impl Merge {
             follows_updates: facts.follows_updates,
             crosses_windows: true,
         };
-        let skips = options.on_conflict != OnConflict::Update;
+        let (skips, time) = (options.on_conflict != OnConflict::Update, options.time_column.as_ref());
         if skips && options.conflict_key.is_empty() {
-            return Ok(merge);
+            let meets_others = |time| facts.apart.iter().any(|columns| !columns.contains(time));
+            merge.crosses_windows = time.is_none_or(meets_others);
+        } else {
+            merge.key.clone_from(&arbiter(table, facts, loaded, options)?.columns);
+            merge.crosses_windows = time.is_none_or(|time| !merge.key.contains(time));
         }
-        merge.key.clone_from(&arbiter(table, facts, loaded, options)?.columns);
-        merge.crosses_windows = options.time_column.as_ref().is_none_or(|time| !merge.key.contains(time));
-        if !skips {
+        if skips {
+            merge.refuse_skips(options)?;
+        } else {
             merge.updated = loaded.iter().filter(|name| !merge.key.contains(name)).cloned().collect();
             merge.refuse_updates(table, facts)?;
         }
@@ -89,6 +95,25 @@ impl Merge {
             (false, key) => format!("skipped where their ({}) is there", column_list(key)),
             (true, key) => format!("put into the row of their ({}) where it is there", column_list(key)),
         }
+    }
+
+    /// Whether a row that is skipped may have met a row of another window, which the job may come to delete.
+    pub(crate) fn skips_across_windows(&self) -> bool {
+        !self.updates() && self.crosses_windows
+    }
+
+    fn refuse_skips(&self, options: &Options) -> Result<()> {
+        if options.existing() == Existing::Replace && options.time_column.is_some() && self.skips_across_windows() {
+            return refuse(
+                "--existing replace empties window after window, and with --on-conflict skip a row of one could be left \
+                 out for a row of another that is deleted later"
+                    .to_owned(),
+                "name a key that holds the time column (--conflict-key), or take --on-conflict update, or delete the rows \
+                 of the range first and load without --existing replace"
+                    .to_owned(),
+            );
+        }
+        Ok(())
     }
 
     fn refuse_updates(&self, table: &Table, facts: &Uniqueness) -> Result<()> {
@@ -229,7 +254,8 @@ mod tests {
             columns: columns.iter().map(ToString::to_string).collect(),
             primary: *primary,
         };
-        Uniqueness { keys: keys.iter().map(key).collect(), ..Uniqueness::default() }
+        let apart = keys.iter().map(|(_, columns, _)| columns.iter().map(ToString::to_string).collect()).collect();
+        Uniqueness { keys: keys.iter().map(key).collect(), apart, ..Uniqueness::default() }
     }
 
     fn merge(facts: &Uniqueness, on_conflict: OnConflict, key: &[&str]) -> Result<Merge> {

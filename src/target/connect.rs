@@ -40,6 +40,8 @@ pub(super) struct Opened {
     pub(super) client: Client,
     /// The task that drives the connection, and ends with it.
     pub(super) driver: JoinHandle<Result<()>>,
+    /// Whether the database's encoding is UTF-8, or is not told.
+    pub(super) is_utf8: bool,
     /// The server's major version; 0 where it tells none.
     pub(super) version: u32,
     /// Host and port, or socket folder and port.
@@ -300,7 +302,8 @@ where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let version = connection.parameter("server_version").map_or(0, major);
-    Opened { client, driver: tokio::spawn(async move { connection.await.map_err(fault) }), version, place }
+    let is_utf8 = connection.parameter("server_encoding").is_none_or(|encoding| encoding == "UTF8");
+    Opened { client, driver: tokio::spawn(async move { connection.await.map_err(fault) }), is_utf8, version, place }
 }
 
 /// The first number of a version such as `15.18 (Debian 15.18-0+deb12u1)` or `17beta1`.

@@ -18,6 +18,8 @@ pub(super) struct Link {
     pub(super) place: String,
     /// The statements that begin a transaction.
     pub(super) opening: String,
+    /// Whether the database can hold any text.
+    pub(super) is_utf8: bool,
     driver: AbortHandle,
     phase: AtomicU8,
     /// 0 while it is not known.
@@ -50,6 +52,7 @@ impl Link {
             client: opened.client,
             settings: settings.clone(),
             place: opened.place,
+            is_utf8: opened.is_utf8,
             driver: opened.driver.abort_handle(),
             phase: AtomicU8::new(Phase::Outside as u8),
             process: AtomicI32::new(0),

@@ -30,6 +30,12 @@ impl Session {
         Ok(Self { settings: settings.clone(), link: Mutex::new(Arc::new(link)) })
     }
 
+    /// A text of any letters as one that the database can hold: in an encoding other than UTF-8 letters outside of ASCII are
+    /// spelled out, such as `\u{8868}`, and a NUL is no letter anywhere.
+    pub(crate) fn storable(&self, text: &str) -> String {
+        storable(text, self.current().is_utf8)
+    }
+
     /// Whether the connection is known to be gone.
     pub(crate) fn is_closed(&self) -> bool {
         self.current().is_closed()
@@ -120,6 +126,18 @@ impl Session {
     }
 }
 
+fn storable(text: &str, is_utf8: bool) -> String {
+    let mut stored = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\0' => stored.push_str("\\0"),
+            _ if is_utf8 || letter.is_ascii() => stored.push(letter),
+            _ => stored.extend(letter.escape_unicode()),
+        }
+    }
+    stored
+}
+
 /// Transaction ids as a literal that compares with `xmin`, which holds their low 32 bits.
 pub(crate) fn xid_array(xids: &[u64]) -> String {
     let mut text = String::from("'{");
@@ -138,6 +156,12 @@ mod on_servers;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_brought_to_letters_that_the_database_has() {
+        assert_eq!(storable("表é\0x", true), "表é\\0x");
+        assert_eq!(storable("表é\0x", false), "\\u{8868}\\u{e9}\\0x");
+    }
 
     #[test]
     fn transaction_ids_are_cut_to_the_32_bits_that_xmin_holds() {

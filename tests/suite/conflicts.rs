@@ -331,7 +331,7 @@ fn of_two_source_rows_of_one_key_none_wins_in_silence() {
         (
             "id",
             rows.replace("7,2024-01-01 06:00Z,first\n", ""),
-            "1 source rows have the key of a row that this job has loaded",
+            "1 source row has the key of a row that this job has loaded",
         ),
     ] {
         let scene = scene_of(&format!("id int, ts timestamptz not null, v text, primary key ({key})"));
@@ -389,6 +389,34 @@ fn a_source_that_changed_is_not_accepted_where_rows_of_others_took_its_values() 
     scene.load("--on-conflict skip --accept-changed-source").exits(0);
     scene.holds(&["1|ours", "2|theirs", "3|ours", "4|theirs", "5|ours", "6|theirs", "7|ours", "99|theirs"]);
     scene.run("verify j").exits(0);
+}
+
+#[test]
+fn no_row_is_skipped_for_one_of_another_window_that_may_go() {
+    let (database, folder) =
+        (Database::with("create table t (id int primary key, ts timestamptz not null)"), Folder::new());
+    let load = format!(
+        "load {}/s --table t --time-column ts --window 1d --workers 1 --job j --on-conflict skip",
+        folder.path()
+    );
+    folder.write("s/a.csv", "id,ts\n1,2024-01-01Z\n2,2024-01-01Z\n");
+    folder.write("s/b.csv", "id,ts\n1,2024-01-02Z\n3,2024-01-02Z\n");
+    // The row of another would be deleted with its window, after a row of an earlier window was left out for it.
+    let refused = run(&database, &format!("{load} --existing replace")).exits(2);
+    refused.says(&["--existing replace empties window after window", "--conflict-key"]);
+    run(&database, &load).exits(0);
+    // The row for which the second window's was left out would be gone.
+    folder.write("s/a.csv", "id,ts\n2,2024-01-01Z\n");
+    let refused = run(&database, &format!("{load} --accept-changed-source")).exits(1);
+    refused.says(&["may have been left out", "pgbackfill undo j"]);
+    assert_eq!(database.rows("select id from t order by id"), ["1", "2", "3"]);
+    run(&database, "undo j").exits(0);
+    run(&database, &load).exits(0);
+    assert_eq!(database.rows("select id from t order by id"), ["1", "2", "3"]);
+    // Windows that hold no row of the job are no concern: nothing was left out for theirs.
+    folder.write("s/c.csv", "id,ts\n4,2024-01-03Z\n");
+    run(&database, &format!("{load} --accept-changed-source")).exits(0);
+    assert_eq!(database.count("t"), 4);
 }
 
 #[test]

@@ -54,6 +54,26 @@ fn a_character_that_the_encoding_lacks_is_refused() {
 }
 
 #[test]
+fn a_reason_that_the_encoding_lacks_letters_of_is_spelled_out_and_no_good_row_is_blamed() {
+    let good = (0..300).map(|row| format!("{row},2024-01-01Z,fine\n")).collect::<Vec<_>>().concat();
+    let (database, folder) = (Database::with_encoding("LATIN1"), Folder::new());
+    database.sql("create table t (id int, ts timestamptz not null, s text)");
+    let path = folder.write("a.csv", format!("id,ts,s\n表,2024-01-01Z,a\n5,表,a\n{good}"));
+    let load = format!("load {path} --table t --time-column ts --window 1d --job j");
+    run(&database, &format!("{load} --max-rejects 1")).exits(1).says(&["allows no more"]);
+    run(&database, &format!("{load} --max-rejects 2")).exits(3);
+    assert_eq!(database.count("t"), 300);
+    let reasons = database.rows("select record, reason like '%\\u{8868}%' from pgbackfill.rejects order by 1");
+    assert_eq!(reasons, ["1|t", "2|t"]);
+    // What a window failed for is kept as well.
+    let path = folder.write("b.csv", "id,ts,s\n表,2024-01-01Z,a\n");
+    let load = format!("load {path} --table t --time-column ts --window 1d --job k --existing keep");
+    run(&database, &load).exits(1).says(&["表"]);
+    let failed = "select state, error like '%\\u{8868}%' from pgbackfill.windows w join pgbackfill.jobs j on j.id = w.job_id where name = 'k'";
+    assert_eq!(database.rows(failed), ["failed|t"]);
+}
+
+#[test]
 fn a_database_without_an_encoding_is_refused_before_anything_is_read() {
     let (database, folder) = (Database::with_encoding("SQL_ASCII"), Folder::new());
     database.sql("create table t (ts timestamptz not null, a text)");

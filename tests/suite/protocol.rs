@@ -7,7 +7,8 @@
 //!
 //! After every step three things hold, and in the end, when nothing fails any more, everything is loaded:
 //!
-//! - **G1**: a window that the ledger, or a worker, calls loaded holds each row of the source exactly once.
+//! - **G1**: a window that the ledger, or a worker, calls loaded holds each row of the source exactly once, in the table or
+//!   among the rejects.
 //! - **G2**: no row of others is gone, but those that `--existing replace` found at the first attempt.
 //! - **G4**: claims are made oldest first, and what was loaded stays loaded.
 //!
@@ -325,6 +326,8 @@ impl World {
             let same = |row: &&server::Row| row.window == window && row.origin == Origin::Source(number);
             let times = self.server.table.iter().filter(same).count();
             prop_assert!(times == 1, "G1: row {number} of window {window} is there {times} times");
+            let times = self.server.windows[window].rejects.iter().filter(|reject| **reject == number).count();
+            prop_assert!(times == 1, "G1: reject {number} of window {window} is there {times} times");
         }
         Ok(())
     }
@@ -394,6 +397,11 @@ fn without_the_lock_of_admit_a_late_clear_takes_away_what_another_has_loaded() {
 #[test]
 fn with_an_entry_that_commits_after_its_rows_rows_are_doubled() {
     breaks("G1", Rules { records_with_rows: false, ..Rules::BUILT });
+}
+
+#[test]
+fn with_rejects_that_outlive_their_batches_a_window_that_is_tried_again_doubles_them() {
+    breaks("G1: reject", Rules { forgets_rejects: false, ..Rules::BUILT });
 }
 
 #[test]

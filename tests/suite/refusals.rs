@@ -321,6 +321,98 @@ fn a_row_that_the_server_refuses_is_named_where_none_may_be_rejected() {
 }
 
 #[test]
+fn a_row_that_only_lacks_others_is_not_named_for_one_that_is_at_fault() {
+    // Alone, none of the first thirty rows is taken: each has a later one for its parent.
+    let rows = |bad: &dyn Fn(usize) -> String| {
+        (0..64).map(|row| format!("{row},2024-01-01Z,{}\n", bad(row))).collect::<Vec<_>>().concat()
+    };
+    let parent = |row: usize| if row < 30 { (63 - row).to_string() } else { String::new() };
+    for options in ["", "--commit window"] {
+        let (database, folder) = (Database::new(), Folder::new());
+        database.sql("create table t (id int primary key, ts timestamptz not null, n int check (n <> 7), parent int references t)");
+        let load = |csv: &str, name: &str| {
+            let path = folder.write(&format!("{name}.csv"), format!("id,ts,n,parent\n{csv}"));
+            run(&database, &format!("load {path} --table t --time-column ts --window 1d --job {name} {options}"))
+        };
+        let checked = rows(&|row| format!("{},{}", if row == 32 { 7 } else { 1 }, parent(row)));
+        load(&checked, "a").exits(1).says(&["(23514)", "a.csv record 33"]);
+        let orphaned = rows(&|row| format!("1,{}", if row == 40 { "999".to_owned() } else { parent(row) }));
+        load(&orphaned, "b").exits(1).says(&["Key (parent)=(999)", "(23503)", "b.csv record 41"]);
+        assert_eq!(database.count("t"), 0);
+        load(&rows(&|row| format!("1,{}", parent(row))), "c").exits(0);
+    }
+}
+
+#[test]
+fn a_window_is_tried_whole_whatever_was_refused_before_it() {
+    // The first row of the second day needs the last one, which is more than a held batch away.
+    for options in ["--batch-rows 250000", "--commit window"] {
+        let (database, folder) = (Database::new(), Folder::new());
+        database.sql(
+            "create table t (id int primary key, ts timestamptz not null, n int check (n <> 7),
+                             parent int references t deferrable initially deferred)",
+        );
+        let mut csv = "id,ts,n,parent\n1,2024-01-01Z,7,\n2,2024-01-01Z,1,\n".to_owned();
+        for id in 3..=20_000 {
+            writeln!(csv, "{id},2024-01-02Z,1,{}", if id == 3 { "20000" } else { "" }).unwrap();
+        }
+        let path = folder.write("a.csv", csv);
+        let load =
+            format!("load {path} --table t --time-column ts --window 1d --workers 1 --job j --max-rejects 9 {options}");
+        run(&database, &load).exits(3);
+        assert_eq!(database.rows("select record, sqlstate from pgbackfill.rejects"), ["1|23514"]);
+        assert_eq!(database.count("t"), 19_999);
+    }
+}
+
+#[test]
+fn whatever_code_a_trigger_or_an_input_function_gives_its_row_is_found() {
+    for code in ["45000", "MY001"] {
+        let trigger = format!("create function f_@() returns trigger language plpgsql as $$ begin
+                                 if new.v = 500 then raise exception 'no' using errcode = '{code}'; end if; return new; end $$;");
+        let (database, folder) = (Database::new(), Folder::new());
+        database.sql("create table t (ts timestamptz not null, v int)");
+        database.sql(&trigger.replace('@', "t"));
+        database.sql("create trigger raises after insert on t for each row execute function f_t()");
+        let path = folder.write("a.csv", "ts,v\n2024-01-01Z,1\n2024-01-01Z,500\n2024-01-01Z,3\n");
+        let load = format!("load {path} --table t --time-column ts --window 1d --job j");
+        run(&database, &load).exits(1).says(&["a.csv record 2", code]);
+        run(&database, &format!("{load} --max-rejects 1")).exits(3);
+        assert_eq!(database.rows("select record, sqlstate from pgbackfill.rejects"), [format!("2|{code}")]);
+        assert_eq!(database.count("t"), 2);
+    }
+    let (database, folder) = (Database::new(), Folder::new());
+    database.sql("create table t (ts timestamptz not null, v tsvector, r regclass)");
+    let path =
+        folder.write("a.csv", "ts,v,r\n2024-01-01Z,a b,\n2024-01-01Z,'abc,\n2024-01-01Z,,nowhere\n2024-01-01Z,,t\n");
+    let load = format!("load {path} --table t --time-column ts --window 1d --job j");
+    run(&database, &load).exits(1).says(&["a.csv record 2", "in column \"v\"", "(42601)"]);
+    run(&database, &format!("{load} --max-rejects 2")).exits(3);
+    let rejects = database.rows("select record, sqlstate, column_name from pgbackfill.rejects order by 1");
+    assert_eq!(rejects, ["2|42601|v", "3|42P01|r"]);
+    assert_eq!(database.count("t"), 2);
+}
+
+#[test]
+fn more_rejects_than_memory_holds_are_entered_in_batches_of_their_own() {
+    let (database, folder) = (Database::new(), Folder::new());
+    database.sql("create table t (id int, ts timestamptz not null, n int check (n <> 7), pad text)");
+    let pad = "a".repeat(62_000);
+    let mut csv = "id,ts,n,pad\n".to_owned();
+    for id in 0..1_120 {
+        writeln!(csv, "{id},2024-01-01Z,7,{pad}").unwrap();
+    }
+    csv.push_str("9999,2024-01-01Z,1,b\n");
+    let path = folder.write("a.csv", csv);
+    let load = format!("load {path} --table t --time-column ts --window 1d --job j --max-rejects 100%");
+    run(&database, &load).exits(3);
+    assert_eq!(database.count("pgbackfill.rejects"), 1_120);
+    assert_eq!(database.rows("select id from t"), ["9999"]);
+    assert_eq!(database.one("select sum(rows), max(rejected) from pgbackfill.windows"), "1|1120");
+    run(&database, "verify j").exits(0);
+}
+
+#[test]
 fn a_key_that_is_there_is_told_with_what_serves_it() {
     let scene = Scene::new(&KINDS[1], &[27]);
     scene.load("").exits(1).says(&["record 28", "(23505)", "--on-conflict skip"]);

@@ -4,7 +4,11 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
+use arrow_array::builder::{Int64Builder, ListBuilder, StringBuilder};
+use arrow_array::{
+    ArrayRef, BinaryArray, BooleanArray, Decimal128Array, DurationMicrosecondArray, FixedSizeBinaryArray, Float32Array,
+    Int64Array, RecordBatch, StringArray, Time64NanosecondArray, TimestampMicrosecondArray, TimestampNanosecondArray,
+};
 use parquet::arrow::ArrowWriter;
 
 #[cfg(feature = "failpoints")]
@@ -334,8 +338,8 @@ fn rows_of_parquet_are_rejected_as_printed_records() {
     let rejects = database.rows("select record, coalesce(number::text, '-'), column_name, convert_from(raw, 'UTF8') from pgbackfill.rejects order by 1");
     let expected = [
         "2|-|ts|2024-01-01T00:00:00.000000001,2,\"b,c\"",
-        "3|1|n|2024-01-02T00:00:00,1099511627776,\"\"",
-        "5|2|host|2024-01-03T00:00:00,5,",
+        "3|1|n|2024-01-02 00:00:00+00,1099511627776,\"\"",
+        "5|2|host|2024-01-03 00:00:00+00,5,",
     ];
     assert_eq!(rejects, expected);
     let exported = run(&database, "rejects j --quiet").exits(0);
@@ -343,6 +347,66 @@ fn rows_of_parquet_are_rejected_as_printed_records() {
     let path = folder.write("mended.csv", mended);
     run(&database, &format!("load {path} --table t --time-column ts --window 1d --job again --existing keep")).exits(0);
     assert_eq!(database.count("t"), 4);
+}
+
+#[test]
+fn a_limit_below_what_is_rejected_is_refused_before_more_is_loaded() {
+    let (database, _folder, load) = loading(MIXED);
+    run(&database, &format!("{load} --max-rejects 3")).exits(1);
+    assert_eq!(database.count("pgbackfill.rejects"), 3);
+    let before = database.rows("select number, attempt from pgbackfill.windows order by 1");
+    run(&database, &format!("{load} --max-rejects 2"))
+        .exits(1)
+        .says(&["job j has 3 rows rejected, and --max-rejects 2 allows fewer", "--max-rejects 3 or more"]);
+    let after = database.rows("select number, attempt from pgbackfill.windows order by 1");
+    assert_eq!(after, before);
+}
+
+#[test]
+fn rows_of_parquet_become_the_same_when_they_are_exported_and_loaded_again() {
+    let columns =
+        "n int check (n <> 7), f float8, ts timestamptz, t time, b text, js jsonb, a int[], u uuid, d interval,
+                   m numeric(9,3), z timestamptz, e text, y bytea, o boolean";
+    let (database, folder) = (Database::new(), Folder::new());
+    database.sql(&format!("create table t ({columns}); create table direct (like t)"));
+    let nanos = 1_700_000_000_123_456_999_i64;
+    let mut words = ListBuilder::new(StringBuilder::new());
+    words.append_value([Some("1"), Some("true"), None, Some("a,\"b")]);
+    let mut numbers = ListBuilder::new(Int64Builder::new());
+    numbers.append_value([Some(1), None, Some(3)]);
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        ("n", Arc::new(Int64Array::from(vec![7]))),
+        ("f", Arc::new(Float32Array::from(vec![0.1]))),
+        ("ts", Arc::new(TimestampNanosecondArray::from(vec![nanos]))),
+        ("t", Arc::new(Time64NanosecondArray::from(vec![86_399_999_999_999]))),
+        ("b", Arc::new(BinaryArray::from_iter_values([b"NULL "]))),
+        ("js", Arc::new(words.finish())),
+        ("a", Arc::new(numbers.finish())),
+        ("u", Arc::new(FixedSizeBinaryArray::try_from_iter([[7_u8; 16]].iter()).unwrap())),
+        ("d", Arc::new(DurationMicrosecondArray::from(vec![-1_500_000]))),
+        ("m", Arc::new(Decimal128Array::from(vec![-12_345]).with_precision_and_scale(9, 4).unwrap())),
+        ("z", Arc::new(TimestampMicrosecondArray::from(vec![Some(1)]).with_timezone("Europe/Berlin"))),
+        ("e", Arc::new(StringArray::from(vec![""]))),
+        ("y", Arc::new(BinaryArray::from_iter_values([b"\x00,"]))),
+        ("o", Arc::new(BooleanArray::from(vec![true]))),
+    ];
+    let path = PathBuf::from(folder.path()).join("a.parquet");
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    let mut writer = ArrowWriter::try_new(File::create(&path).unwrap(), batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+    let load = |path: &str, table: &str, job: &str| {
+        format!(
+            "load {path} --table {table} --no-time-column --job {job} --max-rejects 1 --allow-lossy --timezone +02:00"
+        )
+    };
+    run(&database, &load(path.to_str().unwrap(), "t", "j")).exits(3);
+    run(&database, &load(path.to_str().unwrap(), "direct", "direct")).exits(0);
+    let exported = run(&database, "rejects j --quiet").exits(0);
+    database.sql("alter table t drop constraint t_n_check");
+    let path = folder.write("again.csv", exported.stdout);
+    run(&database, &load(&path, "t", "again")).exits(0);
+    database.assert_same("t", "direct");
 }
 
 #[cfg(feature = "failpoints")]

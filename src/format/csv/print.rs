@@ -12,14 +12,25 @@ use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::{DataType, TimeUnit};
 
-/// Appends row `row` of `batch` as a record, without a line end.
-pub fn print_record(batch: &RecordBatch, row: usize, out: &mut Vec<u8>) {
+/// Appends row `row` of `batch` as a record, without a line end. `stored` gives the text of a value, by its column and an
+/// array that begins with it, where that is to be another than the value's own.
+pub fn print_record(
+    batch: &RecordBatch,
+    row: usize,
+    stored: impl Fn(usize, &ArrayRef) -> Option<Vec<u8>>,
+    out: &mut Vec<u8>,
+) {
     for (at, column) in batch.columns().iter().enumerate() {
         if at > 0 {
             out.push(b',');
         }
-        if !column.is_null(row) {
-            print_value(&column.slice(row, 1), out);
+        let value = column.slice(row, 1);
+        if value.logical_nulls().is_some_and(|nulls| nulls.is_null(0)) {
+            continue;
+        }
+        match stored(at, &value) {
+            Some(text) => print_text(&text, !is_bare(&text), out),
+            None => print_value(&value, out),
         }
     }
 }
@@ -84,6 +95,13 @@ fn print_bytes(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend(bytes.iter().flat_map(|byte| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]));
 }
 
+/// Whether a text can be taken for nothing else, whatever stands for null and whatever is trimmed: a number, a time.
+fn is_bare(text: &[u8]) -> bool {
+    let ends = [text.first(), text.last()];
+    ends.iter().all(|end| end.is_some_and(|byte| *byte != b' '))
+        && text.iter().all(|byte| byte.is_ascii_digit() || b".:+- ".contains(byte))
+}
+
 fn needs_quotes(text: &[u8]) -> bool {
     text.is_empty() || text.iter().any(|byte| matches!(byte, b',' | b'"' | b'\n' | b'\r'))
 }
@@ -130,7 +148,7 @@ mod tests {
         let schema = Schema::new(fields.collect::<Vec<_>>());
         let batch = RecordBatch::try_new(Arc::new(schema), columns).unwrap();
         let mut out = Vec::new();
-        print_record(&batch, 0, &mut out);
+        print_record(&batch, 0, |_, _| None, &mut out);
         let expected = "\"a,\"\"b\"\"\nc\",\"\",,-7,0.1,\\x00ff,1970-01-01T00:00:01.234567891Z";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
     }

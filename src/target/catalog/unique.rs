@@ -8,8 +8,10 @@ use crate::target::Session;
 pub(crate) async fn uniqueness(session: &Session, oid: u32) -> Result<Uniqueness> {
     let indexes = session.query(include_str!("unique.sql"), &[&oid]).await?;
     let facts = session.query_one(include_str!("conflicts.sql"), &[&oid]).await?;
-    let (mut keys, mut deferrable) = (Vec::new(), Vec::new());
+    let (mut keys, mut deferrable, mut apart) = (Vec::new(), Vec::new(), Vec::new());
     for row in &indexes {
+        // What operator an exclusion constraint compares its columns by is not looked at.
+        apart.push(if row.get("is_exclusion") { Vec::new() } else { row.get::<_, Vec<String>>("columns") });
         if !row.get::<_, bool>("is_immediate") {
             deferrable.push(row.get("name"));
         } else if row.get("decides") {
@@ -19,6 +21,7 @@ pub(crate) async fn uniqueness(session: &Session, oid: u32) -> Result<Uniqueness
     Ok(Uniqueness {
         keys,
         deferrable,
+        apart,
         has_rules: facts.get("has_rules"),
         identities: facts.get("identities"),
         identities_always: facts.get("identities_always"),

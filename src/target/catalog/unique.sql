@@ -2,6 +2,7 @@
 select c.relname::text as name,
        i.indisprimary as is_primary,
        i.indimmediate as is_immediate,
+       i.indisexclusion as is_exclusion,
        i.indisunique and i.indisvalid and i.indpred is null and i.indexprs is null as decides,
        array(select a.attname::text
                from unnest(i.indkey::int2[]) with ordinality k (number, place)

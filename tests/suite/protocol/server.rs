@@ -14,6 +14,8 @@ pub(super) struct Rules {
     pub(super) admit_locks: bool,
     /// `ledger/batch/record.sql` in the transaction of the COPY: rows and their entry commit together.
     pub(super) records_with_rows: bool,
+    /// `ledger/batch/reset.sql`: with the batches of earlier attempts go the rows that they rejected.
+    pub(super) forgets_rejects: bool,
     /// `run_id = $3` in `ledger/batch/*.sql`.
     pub(super) fences_run: bool,
     /// `attempt = $4` in `ledger/batch/*.sql`.
@@ -40,6 +42,7 @@ impl Rules {
         admits_once: true,
         admit_locks: true,
         records_with_rows: true,
+        forgets_rejects: true,
         fences_run: true,
         fences_attempt: true,
         claim_bumps: true,
@@ -54,7 +57,7 @@ impl Rules {
 pub(super) type Xid = u64;
 pub(super) type SessionId = usize;
 
-/// Rows that the source has for a window: a batch each.
+/// Rows that the source has for a window, a batch each; beside each stands one that is rejected.
 pub(super) const BATCHES: u32 = 2;
 
 /// How long a run that does not renew its lease is believed to be alive, in ticks.
@@ -67,7 +70,7 @@ pub(super) enum State {
     Loaded,
 }
 
-/// A row of `pgbackfill.windows`, with its rows of `pgbackfill.batches`.
+/// A row of `pgbackfill.windows`, with its rows of `pgbackfill.batches` and `pgbackfill.rejects`.
 #[derive(Debug, Clone)]
 pub(super) struct Window {
     pub(super) state: State,
@@ -75,6 +78,8 @@ pub(super) struct Window {
     attempt: u32,
     pub(super) admitted: bool,
     batches: Vec<Xid>,
+    /// The rejected rows, by the batch beside which they stood.
+    pub(super) rejects: Vec<u32>,
 }
 
 /// A row of `pgbackfill.runs`.
@@ -136,7 +141,7 @@ pub(super) enum Statement {
     Record {
         claim: Claim,
         xid: Xid,
-        last: bool,
+        batch: u32,
     },
     Commit,
     Rollback,
@@ -184,8 +189,8 @@ pub(super) struct Server {
 
 impl Server {
     pub(super) fn new(rules: Rules, replace: bool, windows: usize) -> Self {
-        let window =
-            Window { state: State::Pending, run: usize::MAX, attempt: 0, admitted: false, batches: Vec::new() };
+        let (state, batches, rejects) = (State::Pending, Vec::new(), Vec::new());
+        let window = Window { state, run: usize::MAX, attempt: 0, admitted: false, batches, rejects };
         Self {
             rules,
             replace,
@@ -254,13 +259,17 @@ impl Server {
             Statement::Clear(claim) => self.clear(session, claim.window),
             Statement::Reset(claim) if self.is_locked(claim.window, session) => Reply::Waits,
             Statement::Reset(claim) => {
+                let forgets_rejects = self.rules.forgets_rejects;
                 let window = self.lock(session, claim.window);
                 window.batches.clear();
+                if forgets_rejects {
+                    window.rejects.clear();
+                }
                 window.admitted = true;
                 Reply::Done
             }
             Statement::Copy(claim, batch) => self.copy(session, claim.window, batch),
-            Statement::Record { claim, xid, last } => self.record(session, claim, xid, last),
+            Statement::Record { claim, xid, batch } => self.record(session, claim, xid, batch),
             Statement::Commit => self.commit(session),
             Statement::Rollback => {
                 self.open[session] = None;
@@ -366,7 +375,7 @@ impl Server {
         Reply::Copied(xmin)
     }
 
-    fn record(&mut self, session: SessionId, claim: Claim, xid: Xid, last: bool) -> Reply {
+    fn record(&mut self, session: SessionId, claim: Claim, xid: Xid, batch: u32) -> Reply {
         if self.is_locked(claim.window, session) {
             return Reply::Waits;
         }
@@ -375,7 +384,8 @@ impl Server {
         }
         let window = self.lock(session, claim.window);
         window.batches.push(xid);
-        window.state = if last { State::Loaded } else { State::Loading };
+        window.rejects.push(batch);
+        window.state = if batch + 1 == BATCHES { State::Loaded } else { State::Loading };
         Reply::Done
     }
 

@@ -43,7 +43,7 @@ impl Worker {
             Doing::Clearing(claim) => Statement::Clear(claim),
             Doing::Resetting(claim) => Statement::Reset(claim),
             Doing::Copying(claim, batch) => Statement::Copy(claim, batch),
-            Doing::Recording(claim, batch, xid) => Statement::Record { claim, xid, last: batch + 1 == BATCHES },
+            Doing::Recording(claim, batch, xid) => Statement::Record { claim, xid, batch },
             Doing::Admitting(_) | Doing::CommittingRows(..) | Doing::Committing(..) => Statement::Commit,
             Doing::Reclaiming(claim) => Statement::Reclaim(claim),
             Doing::Releasing(claim) => Statement::Release(claim),
