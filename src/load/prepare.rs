@@ -147,8 +147,7 @@ pub(crate) async fn plan(
     let (route, layouts) = map(&table, &columns, options, &reading)?;
     let merge = merge(&session, &table, &route.columns, options).await?;
     // Before the source is read: a person who has to ask for rights should not wait for that.
-    let updated = merge.as_ref().map_or(&[][..], |merge| &merge.updated);
-    let fed = Fed { hashed: route.hashed_columns(), unhashed: route.unhashed_columns(), updated };
+    let fed = Fed { hashed: route.hashed_columns(), unhashed: route.unhashed_columns(), merge: merge.as_ref() };
     let lacking = lacking(&session, &table, options, fed, purpose).await?;
     let time_position = layouts.first().and_then(|layout| layout.time);
     let supply = Arc::new(supply.with_layouts(layouts).with_memory(options.limits.memory_bytes));
@@ -170,7 +169,7 @@ pub(crate) async fn plan(
     let time = kind.zip(time_position).zip(key_reading);
     let time = time.map(|((kind, position), reading)| TimeColumn { position, kind, reading, passing_over });
     Ok(Prepared {
-        commit: commit(&table, options),
+        commit: commit(&table, options, statements.merge()),
         range,
         grid,
         lacking,
@@ -191,11 +190,13 @@ pub(crate) async fn plan(
     })
 }
 
-/// What one transaction holds.
-pub(crate) fn commit(table: &Table, options: &Options) -> Commit {
-    // Where a clear might miss a row, nothing may be left to clear.
-    // So it would where rows of others take values of ours, and carry our transaction id: no clear may find them.
-    if table.is_clearable() && options.on_conflict != OnConflict::Update { options.commit } else { Commit::Window }
+/// What one transaction holds: a window, where nothing may be left to clear.
+///
+/// So it is where a clear might miss a row, where it would find rows of others that took values of ours and carry our
+/// transaction id, and where a row of another window may have been left out for one that is cleared.
+pub(crate) fn commit(table: &Table, options: &Options, merge: Option<&Merge>) -> Commit {
+    let may_clear = merge.is_none_or(|merge| !merge.updates() && !merge.skips_across_windows());
+    if table.is_clearable() && may_clear { options.commit } else { Commit::Window }
 }
 
 /// How rows are put beside those of their key, where the load is told.

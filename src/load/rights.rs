@@ -4,7 +4,7 @@ use super::prepare::{commit, merge};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::JobRecord;
 use crate::options::{Commit, Existing, OnConflict, Options};
-use crate::schema::Table;
+use crate::schema::{Merge, Table};
 use crate::target::{Lacking, Needs, Session, of_hidden_table};
 
 /// The columns that a job loads.
@@ -12,8 +12,8 @@ use crate::target::{Lacking, Needs, Session, of_hidden_table};
 pub(super) struct Fed<'a> {
     pub(super) hashed: &'a [String],
     pub(super) unhashed: &'a [String],
-    /// Those that rows which are there take.
-    pub(super) updated: &'a [String],
+    /// How rows are put beside those of their key, where the load is told.
+    pub(super) merge: Option<&'a Merge>,
 }
 
 /// What the role lacks to load `fed`. `clears` says that some window is half loaded already.
@@ -35,17 +35,17 @@ fn needs<'a>(table: &'a Table, options: &Options, fed: Fed<'_>, clears: bool) ->
     read.extend(options.time_column.clone().filter(|time| !read.contains(time)));
     read.extend(table.has_xmin().then(|| "xmin".to_owned()));
     // A window that is one transaction leaves nothing behind to clear.
-    let clears = clears || commit(table, options) == Commit::Batch || options.accept_changed_source;
+    let clears = clears || commit(table, options, fed.merge) == Commit::Batch || options.accept_changed_source;
     let delete = clears && table.has_xmin() || options.existing() == Existing::Replace;
-    Needs { table: &table.name, inserted, updated: fed.updated.to_vec(), read, delete, stage }
+    let updated = fed.merge.map(|merge| merge.updated.clone()).unwrap_or_default();
+    Needs { table: &table.name, inserted, updated, read, delete, stage }
 }
 
 /// Refuses to resume a job without the rights that this takes.
 pub(super) async fn check_resume(session: &Session, table: &Table, job: &JobRecord, options: &Options) -> Result<()> {
     let loaded: Vec<String> = job.hashed.iter().chain(&job.unhashed).cloned().collect();
     let merge = merge(session, table, &loaded, options).await?;
-    let updated = merge.as_ref().map_or(&[][..], |merge| &merge.updated);
-    let fed = Fed { hashed: &job.hashed, unhashed: &job.unhashed, updated };
+    let fed = Fed { hashed: &job.hashed, unhashed: &job.unhashed, merge: merge.as_ref() };
     let clears = job.is_half_loaded(session).await?;
     let lacking = lacking(session, table, options, fed, clears).await?;
     lacking.map_or(Ok(()), |lacking| Err(lacking.into_error()))

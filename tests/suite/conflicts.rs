@@ -405,6 +405,8 @@ fn no_row_is_skipped_for_one_of_another_window_that_may_go() {
     let refused = run(&database, &format!("{load} --existing replace")).exits(2);
     refused.says(&["--existing replace empties window after window", "--conflict-key"]);
     run(&database, &load).exits(0);
+    // Nor is a window ever half loaded, and cleared.
+    assert_eq!(database.one("select commit_mode from pgbackfill.jobs"), "window");
     // The row for which the second window's was left out would be gone.
     folder.write("s/a.csv", "id,ts\n2,2024-01-01Z\n");
     let refused = run(&database, &format!("{load} --accept-changed-source")).exits(1);

@@ -192,8 +192,9 @@ fn ranges_are_read_as_the_server_reads_them() {
 fn has_other_bound(text: &str) -> bool {
     const AROUND: [char; 9] = ['[', ']', '(', ')', '"', '\\', ' ', '\t', '\n'];
     let is_read = |bound: &str| is_moment(bound.trim_matches(AROUND)) || bound.trim_matches(AROUND).is_empty();
-    // A further bracket would be one of the bound's own letters.
-    text.matches(['[', ']', '(', ')']).count() > 2 || !text.split(',').all(is_read)
+    // A further bracket, or a comma inside of quotes, would be one of the bound's own letters.
+    let quotes_comma = text.split('"').skip(1).step_by(2).any(|quoted| quoted.contains(','));
+    quotes_comma || text.matches(['[', ']', '(', ')']).count() > 2 || !text.split(',').all(is_read)
 }
 
 #[test]
