@@ -73,7 +73,7 @@ fn differences(case: &Case, seed: u64) -> Vec<Difference> {
     let (mut stored, mut excepted) = (0, 0);
     while left > 0 {
         let texts = texts::draw(&case.recipe, left.min(ROUND_VALUES), round);
-        for ((text, server), ours) in texts.iter().zip(oracle.server(&texts)).zip(oracle.ours(&texts)) {
+        for ((text, server), ours) in texts.iter().zip(oracle.server(&texts, case.stricter)).zip(oracle.ours(&texts)) {
             stored += usize::from(server.is_stored());
             if server.agrees(&ours) {
                 continue;

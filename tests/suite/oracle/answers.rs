@@ -90,8 +90,9 @@ impl Oracle {
         Self { database, ty, reading }
     }
 
-    /// What the server makes of each text: by the type's input function, and then by COPY for those that it took.
-    pub(super) fn server(&self, texts: &[String]) -> Vec<Answer> {
+    /// What the server makes of each text: by the type's input function, and then by COPY for those that it took, but for what
+    /// is `refused` here whatever the server makes of it.
+    pub(super) fn server(&self, texts: &[String], refused: fn(&str) -> bool) -> Vec<Answer> {
         // One transaction, in which `now` is one moment.
         self.database.sql("begin; truncate texts, results, copied");
         self.database.copy_csv("texts", "", csv(texts.iter().enumerate()).as_bytes());
@@ -99,14 +100,15 @@ impl Oracle {
         let rows = fields(&self.database.copy_out("copy (select v, state from results order by n) to stdout binary"));
         let answers: Vec<Answer> = rows.into_iter().map(answer).collect();
         assert_eq!(answers.len(), texts.len(), "each text was tried");
-        self.check_copy(texts, &answers);
+        self.check_copy(texts, &answers, refused);
         self.database.sql("commit");
         answers
     }
 
     /// Panics unless COPY stores for a text what the type's input function makes of it.
-    fn check_copy(&self, texts: &[String], answers: &[Answer]) {
-        let taken = || texts.iter().zip(answers).enumerate().filter(|(_, (_, answer))| answer.is_stored());
+    fn check_copy(&self, texts: &[String], answers: &[Answer], refused: fn(&str) -> bool) {
+        let is_taken = |(text, answer): (&String, &Answer)| answer.is_stored() && !refused(text);
+        let taken = || texts.iter().zip(answers).enumerate().filter(|(_, tried)| is_taken(*tried));
         self.database.copy_csv("copied", "", csv(taken().map(|(n, (text, _))| (n, text))).as_bytes());
         let stored = fields(&self.database.copy_out("copy (select v, null from copied order by n) to stdout binary"));
         for ((_, (text, expected)), row) in taken().zip(stored) {

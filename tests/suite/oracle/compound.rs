@@ -2,6 +2,7 @@
 
 use super::forms::is_moment;
 use super::texts::Recipe;
+use super::times::has_clock;
 use super::{Case, agree};
 
 const RANGES: Recipe = Recipe {
@@ -184,22 +185,32 @@ fn ranges_are_read_as_the_server_reads_them() {
             .map(|ty| Case { stricter: super::numbers::has_spaced_exponent, ..Case::of(ty, RANGES) }),
     );
     agree(&["tsrange", "tstzrange"].map(|ty| Case { stricter: has_other_bound, ..Case::of(ty, SPANS) }));
-    let has_clock = |text: &str| has_other_bound(text) || text.contains(':');
-    agree(&[Case { stricter: has_clock, ..Case::of("daterange", SPANS) }]);
+    let holds_clock =
+        |text: &str| has_other_bound(text) || text.split(',').any(|bound| has_clock(bound.trim_matches(AROUND)));
+    agree(&[Case { stricter: holds_clock, ..Case::of("daterange", SPANS) }]);
 }
+
+/// What may stand around the bounds of a range.
+const AROUND: [char; 8] = ['[', ']', '(', ')', '"', ' ', '\t', '\n'];
 
 /// Whether a bound of a range is written in a form that is not promised to be read.
 fn has_other_bound(text: &str) -> bool {
-    const AROUND: [char; 9] = ['[', ']', '(', ')', '"', '\\', ' ', '\t', '\n'];
     let is_read = |bound: &str| is_moment(bound.trim_matches(AROUND)) || bound.trim_matches(AROUND).is_empty();
-    // A further bracket, or a comma inside of quotes, would be one of the bound's own letters.
+    // A further bracket, what is escaped, or a comma inside of quotes, would be one of the bound's own letters.
     let quotes_comma = text.split('"').skip(1).step_by(2).any(|quoted| quoted.contains(','));
-    quotes_comma || text.matches(['[', ']', '(', ')']).count() > 2 || !text.split(',').all(is_read)
+    quotes_comma
+        || text.contains('\\')
+        || text.contains("\"\"")
+        || text.matches(['[', ']', '(', ')']).count() > 2
+        || !text.split(',').all(is_read)
 }
 
 #[test]
 fn multiranges_are_read_as_the_server_reads_them() {
-    agree(&["int4multirange", "nummultirange", "int8multirange"].map(|ty| Case::of(ty, MULTIRANGES)));
+    agree(
+        &["int4multirange", "nummultirange", "int8multirange"]
+            .map(|ty| Case { stricter: super::numbers::has_spaced_exponent, ..Case::of(ty, MULTIRANGES) }),
+    );
 }
 
 #[test]

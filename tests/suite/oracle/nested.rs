@@ -3,6 +3,7 @@
 use super::forms::is_moment;
 use super::numbers::has_spaced_exponent;
 use super::texts::Recipe;
+use super::times::has_clock;
 use super::{Case, agree};
 
 /// What may stand around the elements of an array.
@@ -131,11 +132,15 @@ fn arrays_of_times_are_read_as_the_server_reads_them() {
     fn is_other_form(text: &str) -> bool {
         // Braces inside of quotes are the element's own.
         let quoted = text.split('"').skip(1).step_by(2);
-        quoted.flat_map(str::chars).any(|letter| matches!(letter, '{' | '}'))
+        is_uneven(text)
+            || quoted.flat_map(str::chars).any(|letter| matches!(letter, '{' | '}'))
             || !text.trim_matches(OUTSIDE).split(',').all(|element| is_moment(element.trim_matches(OUTSIDE)))
     }
+    fn holds_clock(text: &str) -> bool {
+        text.split(',').any(|element| has_clock(element.trim_matches(OUTSIDE)))
+    }
     agree(&[
-        Case { stricter: |text| is_other_form(text) || text.contains(':'), ..Case::of("date[]", TIMES) },
+        Case { stricter: |text| is_other_form(text) || holds_clock(text), ..Case::of("date[]", TIMES) },
         Case { stricter: is_other_form, ..Case::of("timestamptz(3)[]", TIMES) },
     ]);
 }
