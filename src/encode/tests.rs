@@ -358,6 +358,9 @@ fn lines_hold_texts_that_read_back_to_the_same_values() {
     ] {
         assert_eq!(lines(&[(Arc::new(StringArray::from(vec![value])), pg("any", kind))]), format!("{line}\n"));
     }
+    let place = |column: ArrayRef| lines(&[(column, pg("geometry", PgKind::Geometry))]);
+    assert_eq!(place(Arc::new(BinaryArray::from_iter_values([b"\x01\xff"]))), "01ff\n");
+    assert_eq!(place(Arc::new(StringArray::from(vec!["POINT(1 2)"]))), "POINT(1 2)\n");
     let texts = array_of(text());
     for (value, line) in [
         ("{a,NULL,\"b\\\"\"}", r#"{"a",NULL,"b\\""}"#),
