@@ -1,6 +1,9 @@
 //! The forms of dates, times and intervals that the README promises to read. Of other forms, which the server reads by
 //! guess, by its settings, or that nobody writes, each may be refused; these must not be.
 
+/// Longer texts are refused here; the server takes intervals like `PT1H1H1H…` of any length.
+const LONGEST: usize = 100;
+
 /// Takes what it can from the front of a text.
 #[derive(Clone, Copy)]
 struct Rest<'t>(&'t str);
@@ -201,7 +204,9 @@ pub(super) fn is_span(text: &str) -> bool {
     if text.starts_with('P') {
         // But for the alternative form without separators.
         let has_run = text.split(|letter: char| !letter.is_ascii_digit()).any(|digits| matches!(digits.len(), 6 | 8));
-        return text.chars().skip(1).all(|letter| letter.is_ascii_digit() || "YMWDTHS.-:".contains(letter)) && !has_run;
+        return text.len() <= LONGEST
+            && text.chars().skip(1).all(|letter| letter.is_ascii_digit() || "YMWDTHS.-:".contains(letter))
+            && !has_run;
     }
     loop {
         rest.one_of(&['+', '-']);
