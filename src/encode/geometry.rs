@@ -2,12 +2,12 @@
 //! digits that their input function takes for it. Either goes as COPY TEXT, for what the server stores of it (byte order,
 //! spatial reference, whether a ring is closed) is for the extension to say.
 
-use arrow_array::{ArrayRef, BinaryViewArray};
-use arrow_schema::DataType;
+use arrow_array::BinaryViewArray;
 
 use super::bytea::print_hex;
 use super::choose::Choice;
 use super::field::Built;
+use super::text;
 use super::values::Bytes as _;
 
 /// Geometries out of well-known binary, as `GeoParquet` holds them.
@@ -16,9 +16,5 @@ pub(super) fn from_bytes() -> Choice {
         print_hex(array.bytes(row), out);
         Ok(())
     });
-    Choice::Text(encoder).behind(|column| Ok(viewed(column)))
-}
-
-fn viewed(column: &ArrayRef) -> ArrayRef {
-    arrow_cast::cast(column, &DataType::BinaryView).expect("byte strings can be viewed")
+    Choice::Text(encoder).behind(|column| Ok(text::viewed(column)))
 }

@@ -191,9 +191,14 @@ pub(super) fn from_text<V: Texts>(limit: Limit) -> Choice {
     })
 }
 
+/// Byte strings of any type as views.
+pub(super) fn viewed(column: &ArrayRef) -> ArrayRef {
+    arrow_cast::cast(column, &DataType::BinaryView).expect("byte strings can be viewed")
+}
+
 /// `column`, an array of byte strings, as `StringArray`, if all of them are UTF-8.
 pub(super) fn checked_utf8(column: &ArrayRef) -> Result<ArrayRef, Fault> {
-    let view = arrow_cast::cast(column, &DataType::BinaryView).expect("byte strings can be viewed");
+    let view = viewed(column);
     let view: &BinaryViewArray = view.as_binary_view();
     let mut texts: Vec<Option<&str>> = Vec::with_capacity(view.len());
     for (row, value) in view.iter().enumerate() {
