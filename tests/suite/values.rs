@@ -318,7 +318,7 @@ fn numbers_that_the_server_refuses_are_refused_with_their_place() {
     let cases: [(&str, &[&str]); 7] = [
         ("boolean", &["maybe", "2", ""]),
         ("smallint", &["32768", "-32769", "1.0", "", "1e2"]),
-        ("integer", &["2147483648", "one", "0x10"]),
+        ("integer", &["2147483648", "one", "0x"]),
         ("bigint", &["9223372036854775808", "- 1"]),
         ("real", &["1e39", "1e-50", "1,5"]),
         ("double precision", &["1e309", "", "1.2.3"]),
