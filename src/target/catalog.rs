@@ -63,6 +63,9 @@ fn relation(row: &Row, name: &TableName) -> Result<Relation> {
         "r" => Ok(Relation::Table),
         "p" => Ok(Relation::Partitioned),
         "f" => Ok(Relation::Foreign),
+        "v" if row.get("loses_rows") => {
+            refuse("a view whose INSTEAD OF triggers do not fire under this session_replication_role")
+        }
         "v" if row.get("insertable") => Ok(Relation::View),
         "v" => refuse("a view without an insert rule"),
         "m" => refuse("a materialized view"),

@@ -277,3 +277,80 @@ fn a_view_that_a_rule_fills_takes_rows_one_transaction_a_window() {
     assert_eq!(database.one("select commit_mode from pgbackfill.jobs"), "whole");
     run(&database, "undo j").exits(2).says(&["carry no transaction id"]);
 }
+
+impl Scene {
+    /// Has every new session fire the triggers of a replica.
+    fn as_replica(&self) {
+        self.database.sql(&format!("alter database {} set session_replication_role = replica", self.database.name()));
+    }
+}
+
+#[test]
+fn replica_triggers_that_hide_rows_are_refused_where_they_fire() {
+    for enable in ["replica", "always"] {
+        let scene = scene("after insert on t for each row", UPDATE_CAUGHT);
+        scene.database.sql(&format!("alter table t enable {enable} trigger act"));
+        scene.as_replica();
+        let refused = scene.run(&scene.load).exits(1);
+        refused.says(&["triggers of public.t leave 0 of 1 rows as this transaction's own"]);
+        assert_eq!(scene.rows(), ["theirs|0|null", "theirs|0|null"]);
+    }
+}
+
+#[test]
+fn replica_triggers_that_move_rows_are_seen_and_their_rows_undone() {
+    let scene = scene("before insert on t for each row", "new.ts := new.ts + '1 day'; return new;");
+    scene.database.sql("alter table t enable replica trigger act");
+    scene.as_replica();
+    scene.run(&scene.load).exits(0).says(&["triggers may rewrite rows", "act"]);
+    assert_eq!((scene.commit_mode().as_str(), scene.database.count("t where ts >= '2024-01-03Z'")), ("window", 3));
+    scene.run("verify j").exits(0).prints(&["6 rows: equal"]);
+    scene.undoes();
+}
+
+#[test]
+fn triggers_that_do_not_fire_in_the_session_cost_nothing() {
+    let move_rows = "new.ts := new.ts + '1 day'; return new;";
+    let of_origin = scene("before insert on t for each row", move_rows);
+    of_origin.as_replica();
+    let of_replica = scene("before insert on t for each row", move_rows);
+    of_replica.database.sql("alter table t enable replica trigger act");
+    for scene in [of_origin, of_replica] {
+        scene.run(&scene.load).exits(0);
+        assert_eq!((scene.commit_mode().as_str(), scene.database.count("t where ts >= '2024-01-03Z'")), ("batch", 0));
+        scene.run("verify j").exits(0).prints(&["6 rows: equal"]);
+    }
+}
+
+#[test]
+fn replica_triggers_that_follow_updates_are_seen_by_on_conflict() {
+    let scene = scene(
+        "after update on t for each row",
+        "update t set value = 7 where host = new.host and value <> 7; return null;",
+    );
+    scene.database.sql("create unique index on t (ts, host); alter table t enable replica trigger act");
+    scene.database.sql("insert into t values ('2024-01-01 01:00Z', 'a', 0, null)");
+    scene.as_replica();
+    scene.run(&scene.load.replace("--existing keep", "--on-conflict update --conflict-key ts,host")).exits(0);
+    scene.run("verify j").exits(0).prints(&["only counted: the rows of 1 window"]);
+}
+
+#[test]
+fn a_view_whose_trigger_does_not_fire_is_refused() {
+    let (database, folder) = (Database::with(TABLE), Folder::new());
+    database.sql(&format!(
+        "create view v as select ts, host, value from t;
+         create function fill() returns trigger language plpgsql as $$ begin
+           insert into t values (new.ts, new.host, new.value); return new;
+         end $$;
+         create trigger fill instead of insert on v for each row execute function fill();
+         alter database {} set session_replication_role = replica",
+        database.name()
+    ));
+    let path = folder.write("a.csv", CSV);
+    let load = format!("load {path} --table v --time-column ts --window 1d --existing keep");
+    run(&database, &load).exits(2).says(&["public.v is a view whose INSTEAD OF triggers do not fire"]);
+    database.sql(&format!("alter database {} reset session_replication_role", database.name()));
+    run(&database, &load).exits(0);
+    assert_eq!(database.count("t"), 8);
+}

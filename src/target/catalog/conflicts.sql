@@ -8,6 +8,6 @@ select exists (select from pg_rewrite rule where rule.ev_class = $1 and rule.ev_
                  from pg_trigger t
                 where (t.tgrelid = $1 or t.tgrelid in (select relid from pg_partition_tree($1)))
                   and not t.tgisinternal
-                  and t.tgenabled in ('O', 'A')
+                  and t.tgenabled::text in ('A', case current_setting('session_replication_role') when 'replica' then 'R' else 'O' end)
                   and t.tgtype & 66 = 0
                   and t.tgtype & 16 = 16) as follows_updates

@@ -4,6 +4,13 @@ select c.oid,
        c.relkind::text as kind,
        -- bit 3 of the set of commands that a relation supports is insert
        pg_relation_is_updatable(c.oid, true) & 8 <> 0 as insertable,
+       -- The server stores no row where none of a view's INSTEAD OF triggers fires, and reports no error.
+       exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgtype & 68 = 68)
+       and not exists (select
+                         from pg_trigger t
+                        where t.tgrelid = c.oid
+                          and t.tgtype & 68 = 68
+                          and t.tgenabled::text in ('A', case current_setting('session_replication_role') when 'replica' then 'R' else 'O' end)) as loses_rows,
        c.relpersistence = 'u' as unlogged,
        -- whether every row stands in a heap, and so carries the id of the transaction that wrote it
        c.relkind in ('r', 'p')

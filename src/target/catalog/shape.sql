@@ -37,7 +37,7 @@ select distinct 'trigger', t.tgname, '', false, 0
   from tree
   join pg_trigger t on t.tgrelid = tree.oid
  where not t.tgisinternal
-   and t.tgenabled in ('O', 'A')
+   and t.tgenabled::text in ('A', case current_setting('session_replication_role') when 'replica' then 'R' else 'O' end)
    and t.tgtype & 5 = 5
    and t.tgtype & 66 <> 0
  order by position, name
