@@ -5,10 +5,31 @@
 //! that never repeat their source.
 
 mod retry;
+mod shown;
 
+use std::borrow::Cow;
 use std::fmt;
 
 pub use retry::{Retry, SqlClass, classify};
+pub(crate) use shown::listed;
+pub use shown::{escaped, is_hidden, shortened};
+
+/// The longest message of an error, in bytes: a table's 1,600 columns could all be named in one.
+const MESSAGE_BYTES_MAX: usize = 8 << 10;
+
+/// The longest hint, which may list names of the source and of the target.
+const HINT_BYTES_MAX: usize = 32 << 10;
+
+/// The longest name of a column that a place shows: a header may name one with a megabyte.
+const NAME_BYTES_MAX: usize = 256;
+
+/// A text that an error keeps, bounded.
+fn kept(text: String, bytes_max: usize) -> String {
+    match shortened(&text, bytes_max) {
+        Cow::Owned(short) => short,
+        Cow::Borrowed(_) => text,
+    }
+}
 
 /// The result of everything in this crate that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -91,11 +112,11 @@ pub struct Place {
 }
 
 impl Error {
-    /// An error of `kind` that says `message`.
+    /// An error of `kind` that says `message`, of which at most 8 KiB are kept.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
-            message: message.into(),
+            message: kept(message.into(), MESSAGE_BYTES_MAX),
             place: Place::default(),
             hint: None,
             refusal: None,
@@ -114,7 +135,7 @@ impl Error {
     /// Adds the next step for a person.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
-        self.0.hint = Some(hint.into());
+        self.0.hint = Some(kept(hint.into(), HINT_BYTES_MAX));
         self
     }
 
@@ -257,7 +278,7 @@ impl fmt::Display for Error {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(column) = &self.column {
-            write!(f, " in column \"{column}\"")?;
+            write!(f, " in column \"{}\"", shortened(column, NAME_BYTES_MAX))?;
         }
         if let Some(window) = &self.window {
             write!(f, " in window {window}")?;
@@ -301,6 +322,15 @@ impl std::error::Error for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_error_shows_is_bounded() {
+        let long = "x".repeat(1 << 20);
+        let error = Error::new(ErrorKind::Schema, &*long).with_hint(&*long).in_column(&*long);
+        assert!(error.to_string().len() < 9 << 10, "{}", error.to_string().len());
+        assert!(error.hint().is_some_and(|hint| hint.len() < 33 << 10));
+        assert!(error.context(&*long).to_string().len() < 9 << 10);
+    }
 
     #[test]
     fn an_error_names_its_place_and_keeps_it_through_context() {

@@ -46,7 +46,7 @@ pub use model::{
 };
 pub use options::{
     Bound, Commit, CsvOptions, EmptyFields, Existing, Limits, MappingRules, MaxRejects, OnConflict, Options,
-    TimeOptions, WindowSize,
+    TimeOptions, WindowSize, bounds,
 };
 pub use source::{Batches, Part, Source};
 pub use target::ConnectSettings;

@@ -1,5 +1,7 @@
 //! Resolved settings of a backfill: plain values, whatever they were spelled as.
 
+pub mod bounds;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -251,6 +253,8 @@ pub struct Limits {
     pub windows: usize,
     /// Pieces of a source: all of them are kept in memory.
     pub pieces: usize,
+    /// Objects of a source: all of them are kept in memory.
+    pub objects: usize,
     /// Bytes that are kept of a rejected row.
     pub reject_bytes: u64,
     /// How long a window that fails is tried again, from its first failure, before the run gives up.
@@ -363,6 +367,8 @@ impl Default for Limits {
             windows: 1_000_000,
             // About 120 bytes each; at 4 MiB of CSV to a piece these are 16 TiB.
             pieces: 4_000_000,
+            // Some 200 MB in memory.
+            objects: 1_000_000,
             // Nearly every row in full, and a runaway quote not for long.
             reject_bytes: 64 << 10,
             retry_for: Duration::from_secs(300),

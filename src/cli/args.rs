@@ -13,7 +13,10 @@ use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
-use pgbackfill::{Bound, Commit, Existing, MaxRejects, OnConflict, TimeFormat, WindowSize, Zone};
+use pgbackfill::{Bound, Commit, Existing, MaxRejects, OnConflict, TimeFormat, WindowSize, Zone, bounds};
+
+/// Rows that the demo makes: several batches a day, and no more than a disk holds.
+const DEMO_ROWS: std::ops::RangeInclusive<u64> = 600_000..=100_000_000;
 
 /// Load history into PostgreSQL and TimescaleDB, window by window, exactly once.
 #[derive(Debug, Parser)]
@@ -169,7 +172,7 @@ pub(crate) struct InitArgs {
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
     /// Rows to make
-    #[arg(long, value_name = "N", default_value_t = 1_002_000, env = "PGBACKFILL_DEMO_ROWS")]
+    #[arg(long, value_name = "N", default_value_t = 1_002_000, env = "PGBACKFILL_DEMO_ROWS", value_parser = read::numbers(DEMO_ROWS))]
     pub(crate) rows: u64,
 }
 
@@ -256,7 +259,7 @@ pub(crate) struct SourceOptions {
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', requires = "no_header", env = "PGBACKFILL_COLUMNS")]
     pub(crate) columns: Option<Vec<String>>,
     /// Lines to skip before the header
-    #[arg(long, value_name = "N", default_value_t = 0, env = "PGBACKFILL_SKIP_LINES")]
+    #[arg(long, value_name = "N", default_value_t = 0, env = "PGBACKFILL_SKIP_LINES", value_parser = read::numbers(bounds::SKIP_LINES))]
     pub(crate) skip_lines: u64,
     /// The encoding of CSV: utf-8, utf-16, windows-1252, latin1, iso-8859-15, koi8-r, shift_jis and others
     #[arg(long, value_name = "NAME", default_value = "utf-8", env = "PGBACKFILL_ENCODING")]
@@ -283,7 +286,7 @@ pub(crate) struct SourceOptions {
     #[arg(long, value_name = "CHAR", env = "PGBACKFILL_COMMENT", value_parser = read::byte)]
     pub(crate) comment: Option<u8>,
     /// The longest record of CSV; a longer one is an error
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", env = "PGBACKFILL_RECORD_BYTES", value_parser = read::bytes)]
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", env = "PGBACKFILL_RECORD_BYTES", value_parser = read::sizes(bounds::RECORD_BYTES))]
     pub(crate) record_bytes: u64,
     #[command(flatten)]
     pub(crate) mending: MendingOptions,
@@ -311,7 +314,7 @@ pub(crate) struct TimeArgs {
 #[command(next_help_heading = "Mending CSV")]
 pub(crate) struct MendingOptions {
     /// Lines at the end that are left out
-    #[arg(long, value_name = "N", default_value_t = 0, env = "PGBACKFILL_FOOTER_LINES")]
+    #[arg(long, value_name = "N", default_value_t = 0, env = "PGBACKFILL_FOOTER_LINES", value_parser = read::numbers(bounds::FOOTER_LINES))]
     pub(crate) footer_lines: u64,
     /// Serve records with another number of fields: fill up with nulls, leave surplus fields out, or both
     #[arg(long, value_enum, value_delimiter = ',', env = "PGBACKFILL_RAGGED")]
@@ -332,34 +335,43 @@ pub(crate) struct MendingOptions {
 #[command(next_help_heading = "Limits")]
 pub(crate) struct LimitOptions {
     /// Connections that load at once [default: one per core, while half of the server's free slots stay free]
-    #[arg(long, short, value_name = "N", env = "PGBACKFILL_WORKERS", value_parser = read::count)]
+    #[arg(long, short, value_name = "N", env = "PGBACKFILL_WORKERS", value_parser = read::counts(bounds::WORKERS))]
     pub(crate) workers: Option<usize>,
     /// Threads that decode and encode [default: one per core]
-    #[arg(long, value_name = "N", env = "PGBACKFILL_THREADS", value_parser = read::count)]
+    #[arg(long, value_name = "N", env = "PGBACKFILL_THREADS", value_parser = read::counts(bounds::THREADS))]
     pub(crate) threads: Option<usize>,
     /// Rows in a batch
-    #[arg(long, value_name = "N", default_value_t = 250_000, env = "PGBACKFILL_BATCH_ROWS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 250_000, env = "PGBACKFILL_BATCH_ROWS", value_parser = read::numbers(bounds::BATCH_ROWS))]
     pub(crate) batch_rows: u64,
     /// COPY bytes in a batch
-    #[arg(long, value_name = "SIZE", default_value = "64MiB", env = "PGBACKFILL_BATCH_BYTES", value_parser = read::bytes)]
+    #[arg(long, value_name = "SIZE", default_value = "64MiB", env = "PGBACKFILL_BATCH_BYTES", value_parser = read::sizes(bounds::BATCH_BYTES))]
     pub(crate) batch_bytes: u64,
     /// Memory for pieces and blocks
-    #[arg(long, value_name = "SIZE", default_value = "256MiB", env = "PGBACKFILL_MEMORY", value_parser = read::bytes)]
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", env = "PGBACKFILL_MEMORY", value_parser = read::sizes(bounds::MEMORY_BYTES))]
     pub(crate) memory: u64,
     /// Disk for the spool of a source that is not in order of time
-    #[arg(long, value_name = "SIZE", default_value = "64GiB", env = "PGBACKFILL_SPOOL_BYTES", value_parser = read::bytes)]
+    #[arg(long, value_name = "SIZE", default_value = "64GiB", env = "PGBACKFILL_SPOOL_BYTES", value_parser = read::sizes(bounds::SPOOL_BYTES))]
     pub(crate) spool_bytes: u64,
     /// Folder of the spool [default: the system's temporary folder]
     #[arg(long, value_name = "FOLDER", env = "PGBACKFILL_SPOOL_FOLDER")]
     pub(crate) spool_folder: Option<PathBuf>,
     /// What is kept of a rejected row; a longer one is kept in part
-    #[arg(long, value_name = "SIZE", default_value = "64KiB", env = "PGBACKFILL_REJECT_BYTES", value_parser = read::bytes)]
+    #[arg(long, value_name = "SIZE", default_value = "64KiB", env = "PGBACKFILL_REJECT_BYTES", value_parser = read::sizes(bounds::REJECT_BYTES))]
     pub(crate) reject_bytes: u64,
+    /// The most objects that the source may have; all of them are kept in memory, at some 200 bytes each
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, env = "PGBACKFILL_OBJECTS_MAX", value_parser = read::counts(bounds::OBJECTS))]
+    pub(crate) objects_max: usize,
+    /// The most pieces (of 4 MiB of CSV, or row groups) that the source may have, at some 115 bytes of memory each
+    #[arg(long, value_name = "N", default_value_t = 4_000_000, env = "PGBACKFILL_PIECES_MAX", value_parser = read::counts(bounds::PIECES))]
+    pub(crate) pieces_max: usize,
+    /// The most windows that the job may have
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, env = "PGBACKFILL_WINDOWS_MAX", value_parser = read::counts(bounds::WINDOWS))]
+    pub(crate) windows_max: usize,
     /// How long a window that fails is tried again
-    #[arg(long, value_name = "TIME", default_value = "5m", env = "PGBACKFILL_RETRY_FOR", value_parser = read::duration)]
+    #[arg(long, value_name = "TIME", default_value = "5m", env = "PGBACKFILL_RETRY_FOR", value_parser = read::durations(bounds::RETRY_FOR))]
     pub(crate) retry_for: Duration,
     /// How long a run that gives no sign of life is believed to be alive
-    #[arg(long, value_name = "TIME", default_value = "60s", env = "PGBACKFILL_LEASE", value_parser = read::lease)]
+    #[arg(long, value_name = "TIME", default_value = "60s", env = "PGBACKFILL_LEASE", value_parser = read::durations(bounds::LEASE))]
     pub(crate) lease: Duration,
     /// How long the server may take to answer one statement; none waits for ever
     #[arg(long, value_name = "TIME", default_value = "30m", env = "PGBACKFILL_STATEMENT_TIMEOUT", value_parser = read::timeout)]

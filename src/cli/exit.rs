@@ -1,6 +1,5 @@
 //! How the program ends: exit codes, and the form of an error.
 
-use std::fmt::Write as _;
 use std::process::ExitCode;
 
 use pgbackfill::{Error, ErrorKind};
@@ -39,28 +38,33 @@ pub(crate) fn fail(error: &anyhow::Error, json: bool) -> ExitCode {
         let causes: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
         let hint = known.and_then(Error::hint);
         let object = serde_json::json!({ "event": "error", "error": error.to_string(), "causes": causes, "hint": hint, "exit": code });
-        super::output::line(&object.to_string());
+        super::output::json(&object);
     }
-    super::output::message(render(error, known).trim_end());
+    render(error, known).iter().for_each(|line| super::output::message(line));
     ExitCode::from(code)
 }
 
-/// The exit code of a command whose result was what it printed: a success whose result was lost is none.
+/// The exit code of a command whose result is what it printed: where that was lost, it failed.
 pub(crate) fn printed(code: u8) -> u8 {
-    let Some(error) = super::output::lost().filter(|_| code == DONE) else { return code };
-    super::output::message(&format!("error: the result could not be printed\n  caused by: {error}"));
+    let Some(error) = super::output::lost().filter(|_| code == DONE || code == WITH_REJECTS) else { return code };
+    // A reader that went away (`| head`) knows that it did, as with programs that SIGPIPE ends without a word.
+    if error.kind() != std::io::ErrorKind::BrokenPipe {
+        super::output::message("error: the result could not be printed");
+        super::output::message(&format!("  caused by: {error}"));
+    }
     FAILED
 }
 
-fn render(error: &anyhow::Error, known: Option<&Error>) -> String {
-    let mut text = format!("error: {error}\n");
-    for cause in error.chain().skip(1) {
-        writeln!(text, "  caused by: {cause}").expect("a String takes any text");
-    }
+/// The lines of an error. Line ends in a hint are its own, since it may list things; a message is one line.
+fn render(error: &anyhow::Error, known: Option<&Error>) -> Vec<String> {
+    let mut lines = vec![format!("error: {error}")];
+    lines.extend(error.chain().skip(1).map(|cause| format!("  caused by: {cause}")));
     if let Some(hint) = known.and_then(Error::hint) {
-        writeln!(text, "\nhint: {}", hint.replace('\n', "\n      ")).expect("a String takes any text");
+        lines.push(String::new());
+        let starts = std::iter::once("hint: ").chain(std::iter::repeat("      "));
+        lines.extend(hint.split('\n').zip(starts).map(|(line, start)| format!("{start}{line}")));
     }
-    text
+    lines
 }
 
 #[cfg(test)]
@@ -75,8 +79,8 @@ mod tests {
         let error = anyhow::Error::new(error);
         let known = error.chain().find_map(|cause| cause.downcast_ref::<Error>());
         let expected = "error: copy into public.t\n  caused by: \"x\" is not an integer in column \"n\", a.csv record 3\n\n\
-                        hint: mend the row\n";
-        assert_eq!(render(&error, known), expected);
+                        hint: mend the row";
+        assert_eq!(render(&error, known).join("\n"), expected);
     }
 
     #[test]

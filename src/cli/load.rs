@@ -25,7 +25,7 @@ pub(crate) async fn load(args: &LoadArgs, common: &Common) -> anyhow::Result<u8>
         (Err(error), _) => return Err(error.into()),
     };
     if !common.json && !common.quiet {
-        output::message(&report::summary(&summary));
+        report::summary(&summary).lines().for_each(output::message);
     }
     Ok(signalled.code().filter(|_| summary.interrupted).unwrap_or_else(|| code(&summary)))
 }

@@ -1,6 +1,7 @@
 //! The terminal's side of the program: arguments to library calls, results to text and exit codes.
 
 mod args;
+mod closed;
 mod config;
 mod demo;
 mod display;
@@ -15,7 +16,9 @@ mod sample;
 mod server;
 mod show;
 mod signal;
+mod start;
 
+use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -26,6 +29,10 @@ use args::{Cli, Command, Common};
 
 /// Parses, runs, and says how it went.
 pub(crate) fn main() -> ExitCode {
+    let runtime = match start::runtime() {
+        Ok(runtime) => runtime,
+        Err(error) => return exit::fail(&error.into(), false),
+    };
     let cli = match parse() {
         Ok(cli) => cli,
         Err(code) => return code,
@@ -33,12 +40,14 @@ pub(crate) fn main() -> ExitCode {
     log(&cli.common);
     let json = cli.common.json;
     // Of these the result is in the database, and what they print only tells of it; they must not look as if they had failed.
-    let lasting = matches!(cli.command, Command::Load(_) | Command::Undo(_));
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(IO_THREADS).enable_all().build();
-    let done = runtime.map_err(anyhow::Error::new).and_then(|runtime| runtime.block_on(run(cli)));
-    match done {
+    let lasting = match &cli.command {
+        Command::Load(_) | Command::Undo(_) => true,
+        Command::Init(args) => !args.print,
+        _ => false,
+    };
+    match runtime.block_on(run(cli)) {
         Ok(code) if lasting => {
-            if let Some(error) = output::lost() {
+            if let Some(error) = output::lost().filter(|error| error.kind() != ErrorKind::BrokenPipe) {
                 output::message(&format!("warning: what was done could not be printed: {error}"));
             }
             ExitCode::from(code)
@@ -48,9 +57,6 @@ pub(crate) fn main() -> ExitCode {
     }
 }
 
-/// Threads that drive sockets: they copy bytes and wait, so two serve many connections.
-const IO_THREADS: usize = 2;
-
 fn parse() -> Result<Cli, ExitCode> {
     let merged = match config::merge(&Cli::command(), std::env::args_os().collect()) {
         Ok(merged) => merged,
@@ -59,15 +65,13 @@ fn parse() -> Result<Cli, ExitCode> {
     let matches = Cli::command().try_get_matches_from(&merged.words);
     matches.and_then(|matches| Cli::of(&matches)).map_err(|error| {
         // Help and version are no failures, and go to stdout.
-        output::note(error.print());
-        if let Some(file) = merged.file.filter(|_| error.use_stderr() && !merged.taken.is_empty()) {
-            output::message(&format!(
-                "\nnote: these options came from {}: {}",
-                file.display(),
-                merged.taken.join(", ")
-            ));
+        let (is_failure, code) = (error.use_stderr(), error.exit_code());
+        output::parsed(error);
+        if let Some(file) = merged.file.filter(|_| is_failure && !merged.taken.is_empty()) {
+            output::message("");
+            output::message(&format!("note: these options came from {}: {}", file.display(), merged.taken.join(", ")));
         }
-        ExitCode::from(exit::printed(u8::try_from(error.exit_code()).unwrap_or(2)))
+        ExitCode::from(exit::printed(u8::try_from(code).unwrap_or(2)))
     })
 }
 
@@ -92,7 +96,7 @@ fn target(common: &Common) -> pgbackfill::Result<ConnectSettings> {
     let quiet = common.quiet;
     Ok(target.with_observer(Arc::new(move |event: &Event| {
         if let Some(message) = display::message(event).filter(|_| !quiet) {
-            eprintln!("{message}");
+            output::message(&message);
         }
     })))
 }
@@ -108,6 +112,7 @@ fn log(common: &Common) {
     let filter = tracing_subscriber::EnvFilter::try_from_env("PGBACKFILL_LOG")
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level));
     // A log that cannot be written is no reason to end: what reports that would be written to stderr as well, and panic.
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // In one colour: escape sequences of the log's own could not be told from those in a name.
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(|| output::Log);
     log.log_internal_errors(false).init();
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use pgbackfill::format::csv::print_field;
-use pgbackfill::report::counted;
+use pgbackfill::report::{counted, escaped};
 use pgbackfill::{Error, ErrorKind, RejectedObject, RejectedRow, Rejects};
 
 use super::args::{Common, RejectsArgs};
@@ -65,7 +65,8 @@ async fn chosen(rejects: &Rejects, object: Option<&str>) -> pgbackfill::Result<V
 }
 
 fn names(objects: &[RejectedObject]) -> String {
-    let mut names: Vec<String> = objects.iter().take(OBJECTS_SHOWN).map(|object| object.uri.clone()).collect();
+    let mut names: Vec<String> =
+        objects.iter().take(OBJECTS_SHOWN).map(|object| escaped(&object.uri).into_owned()).collect();
     if objects.len() > names.len() {
         names.push(format!("and {} more", objects.len() - names.len()));
     }
@@ -144,19 +145,20 @@ async fn tell(rejects: &Rejects, object: Option<&str>, objects: &[RejectedObject
     Ok(())
 }
 
+/// A line of CSV for people to read: nothing in it acts upon a terminal. The rows themselves, to be loaded again, are printed
+/// as they are without --details.
 fn details(row: &RejectedRow) -> Vec<u8> {
     let reject = &row.reject;
-    let (record, byte) = (reject.record.to_string(), reject.byte.map(|byte| byte.to_string()));
-    let bytes = |text: &Option<String>| text.clone().map(String::into_bytes);
+    let text = |text: &str| Some(escaped(text).into_owned());
     let fields = [
-        Some(reject.object.as_bytes().to_vec()),
-        Some(record.into_bytes()),
-        bytes(&byte),
-        bytes(&reject.column),
-        Some(reject.reason.clone().into_bytes()),
-        bytes(&reject.sqlstate),
-        bytes(&row.window),
-        Some(reject.raw.bytes.to_vec()),
+        text(&reject.object),
+        Some(reject.record.to_string()),
+        reject.byte.map(|byte| byte.to_string()),
+        reject.column.as_deref().and_then(text),
+        text(&reject.reason),
+        reject.sqlstate.clone(),
+        row.window.as_deref().and_then(text),
+        text(&readable(&reject.raw.bytes)),
     ];
     let mut line = Vec::new();
     for (at, field) in fields.into_iter().enumerate() {
@@ -164,11 +166,21 @@ fn details(row: &RejectedRow) -> Vec<u8> {
             line.push(b',');
         }
         if let Some(field) = field {
-            print_field(&field, &mut line);
+            print_field(field.as_bytes(), &mut line);
         }
     }
     line.push(b'\n');
     line
+}
+
+/// Bytes as text, those that are not UTF-8 as `\xff`.
+fn readable(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| write!(text, "\\x{byte:02x}").expect("a String takes any text"));
+    }
+    text
 }
 
 fn json(row: &RejectedRow) -> serde_json::Value {
@@ -198,6 +210,12 @@ fn json(row: &RejectedRow) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_that_are_no_text_can_be_read() {
+        assert_eq!(readable("é\u{1b}".as_bytes()), "é\u{1b}");
+        assert_eq!(readable(b"a\xffb\xc3"), "a\\xffb\\xc3");
+    }
 
     #[test]
     fn folders_that_may_feed_columns_are_told_apart() {

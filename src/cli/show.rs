@@ -158,7 +158,7 @@ pub(crate) async fn undo(args: &UndoArgs, common: &Common) -> anyhow::Result<u8>
 
 pub(crate) async fn init(args: &InitArgs, common: &Common) -> anyhow::Result<u8> {
     if args.print {
-        line(pgbackfill::ledger::SCHEMA.trim_end());
+        output::own_text(pgbackfill::ledger::SCHEMA.trim_end());
         return Ok(exit::DONE);
     }
     pgbackfill::init(&super::target(common)?).await?;

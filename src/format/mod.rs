@@ -10,8 +10,9 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::model::Rows;
+use crate::options::bounds::COLUMNS_MAX;
 
 /// What a decoder wants or has.
 #[derive(Debug)]
@@ -33,6 +34,11 @@ pub struct RejectRoom {
     pub bytes: usize,
     /// Bytes that are kept of each record.
     pub record_bytes: usize,
+}
+
+/// An object has more columns than are kept apart.
+fn too_many_columns(columns: usize) -> Error {
+    Error::new(ErrorKind::Limit, format!("has {columns} columns, and {COLUMNS_MAX} are the most"))
 }
 
 /// Decodes one piece. Runs on the CPU pool; must not block and must not do I/O.

@@ -9,16 +9,17 @@ use super::worker::{Work, chain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{self, JobRecord, JobStatus};
 use crate::model::{Event, Observer, Summary};
+use crate::options::Limits;
 use crate::target::Session;
 
 /// Lists the source once more, and tells what changed while the run went on: what is loaded is what was planned.
 pub(super) async fn tell_changes(
     session: &Session,
     job: &JobRecord,
-    input: &Input,
+    (input, limits): (&Input, &Limits),
     observer: &Arc<dyn Observer>,
 ) -> Result<()> {
-    let message = match Listing::of(input).await {
+    let message = match Listing::of(input, limits).await {
         Ok(listing) => match Change::between(&job.objects(session).await?, &listing.objects) {
             Some(change) => format!(
                 "the source has changed since it was planned: {}; what is loaded is what was planned, and the next run will \

@@ -6,7 +6,7 @@ use arrow_array::ArrayRef;
 use arrow_schema::DataType;
 
 use crate::encode::{ColumnPlan, CopyFormat, Encoder, Role, Support, stored_text, support_as};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, listed};
 use crate::format::{csv, parquet};
 use crate::schema::{Column, MappedColumn, Mapping, ObjectColumns, PgKind, PgType, Reading, Table, WhenAbsent};
 
@@ -135,10 +135,10 @@ impl Layout {
             let named = |is: fn(&str, &str) -> bool| source.columns.iter().find(|(name, _)| is(name, wanted));
             let found = named(|name, wanted| name == wanted).or_else(|| named(str::eq_ignore_ascii_case));
             let found = found.ok_or_else(|| {
-                let names: Vec<&str> = source.columns.iter().map(|(name, _)| name.as_str()).collect();
+                let names = source.columns.iter().map(|(name, _)| name.as_str());
                 Error::new(ErrorKind::Schema, format!("there is no column {wanted}"))
                     .at_object(source.object.clone())
-                    .with_hint(format!("its columns are: {}", names.join(", ")))
+                    .with_hint(format!("its columns are: {}", listed(names)))
             })?;
             let ty = PgType { oid: 0, name: "timestamp with time zone".to_owned(), kind: PgKind::TimestampTz(None) };
             let target = Column { name: wanted.to_owned(), ty, not_null: false, when_absent: WhenAbsent::Null };

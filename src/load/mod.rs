@@ -94,6 +94,7 @@ impl Backfill {
     ///
     /// Whatever would keep the load from starting.
     pub async fn plan(&self, observer: impl Observer + 'static) -> Result<Proposal> {
+        self.options.check()?;
         let observer: Arc<dyn Observer> = Arc::new(observer);
         let backfill = self.watched_by(&observer);
         let opening = prepare::open(&backfill, &observer).await?;
@@ -110,6 +111,7 @@ impl Backfill {
     ///
     /// The first failure that trying again could not mend. What was loaded stays, and the job can be resumed.
     pub async fn load(&self, observer: impl Observer + 'static, stop: &Stop) -> Result<Summary> {
+        self.options.check()?;
         let observer: Arc<dyn Observer> = Arc::new(observer);
         Box::pin(run::load(&self.watched_by(&observer), observer, stop.clone())).await
     }

@@ -15,7 +15,7 @@ use super::settings;
 use super::statements::Statements;
 use super::supply::{Listing, Supply};
 use crate::encode::CopyFormat;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, escaped, listed};
 use crate::ledger::{JobRecord, Windowless};
 use crate::model::datetime::MICROS_PER_DAY;
 use crate::model::{Event, KeyKind, KeySpan, Mended, Observer, TimeKey, Zone};
@@ -96,7 +96,7 @@ pub(crate) async fn open(backfill: &Backfill, observer: &Arc<dyn Observer>) -> R
     };
     let kind = options.time_column.as_deref().map(|name| key_kind(&table, name)).transpose()?;
     observer.observe(&preparing("listing the source"));
-    let listing = Listing::of(&backfill.input).await?;
+    let listing = Listing::of(&backfill.input, &options.limits).await?;
     let settings = settings::of(options, &backfill.input, &table.name);
     let job = options.job.clone().unwrap_or_else(|| settings::job_name(&settings, &table.name));
     Ok(Opening { session, table, kind, job, settings, listing })
@@ -108,9 +108,9 @@ pub(crate) fn preparing(step: &str) -> Event {
 
 fn key_kind(table: &Table, name: &str) -> Result<KeyKind> {
     let column = table.column(name).ok_or_else(|| {
-        let columns: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
+        let columns = table.columns.iter().map(|column| column.name.as_str());
         Error::new(ErrorKind::Schema, format!("{} has no column {name}", table.name))
-            .with_hint(format!("its columns are: {}", columns.join(", ")))
+            .with_hint(format!("its columns are: {}", listed(columns)))
     })?;
     if let PgKind::Timestamp(Some(digits)) | PgKind::TimestampTz(Some(digits)) = column.ty.kind
         && digits < 6
@@ -316,12 +316,12 @@ fn map(
     let map = |columns: &ObjectColumns| Mapping::try_new(table, columns, &options.mapping);
     let mappings = columns.iter().map(map).collect::<Result<Vec<_>>>()?;
     if let Some(other) = (1..mappings.len()).find(|i| !mappings[0].feeds_same(&mappings[*i])) {
-        let names = |i: usize| columns[i].columns.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+        let names = |i: usize| listed(columns[i].columns.iter().map(|(name, _)| name.as_str()));
         return Err(Error::new(ErrorKind::Schema, "objects feed different columns of the table").with_hint(format!(
             "{} has: {}\n{} has: {}\nload them as two jobs, or leave columns out: --ignore",
-            columns[0].object,
+            escaped(&columns[0].object),
             names(0),
-            columns[other].object,
+            escaped(&columns[other].object),
             names(other)
         )));
     }

@@ -345,8 +345,10 @@ impl RejectScan {
 }
 
 fn too_many(pieces_max: usize) -> Error {
-    Error::new(ErrorKind::Limit, format!("the source has more than {pieces_max} pieces"))
-        .with_hint("load it in several jobs, each over some of the objects; many small objects are better joined first")
+    Error::new(ErrorKind::Limit, format!("the source has more than {pieces_max} pieces")).with_hint(
+        "load it in several jobs, each over some of the objects, or join many small objects first; --pieces-max \
+             (limits.pieces) allows more, at some 115 bytes of memory each",
+    )
 }
 
 /// Position and name of the time column in the records of an object.

@@ -46,7 +46,7 @@ async fn load_job(backfill: &Backfill, observer: &Arc<dyn Observer>, stop: &Stop
         };
         if let Some((session, job, work)) = done {
             if work.windows > 0 && !stop.is_requested() {
-                tell_changes(&session, &job, &backfill.input, observer).await?;
+                tell_changes(&session, &job, (&backfill.input, &backfill.options.limits), observer).await?;
             }
             let status = persist(backfill, observer, stop, || standing(&session, &job)).await?;
             return finish(&job, status, work, begun, observer, stop.is_requested());

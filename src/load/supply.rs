@@ -18,7 +18,7 @@ use crate::format::csv::{self, CsvDecoder, Delimiter, Dialect, Encoding};
 use crate::format::parquet::{self, Footer, Metadata, ParquetDecoder};
 use crate::format::{Decode, Step};
 use crate::model::{Extent, Format, Object, Origin, Piece, RawRecord};
-use crate::options::{CsvOptions, EmptyFields};
+use crate::options::{CsvOptions, EmptyFields, Limits};
 use crate::schema::ObjectColumns;
 use crate::source::{self, Objects, Part, Source};
 
@@ -88,17 +88,18 @@ const HEAD_BYTES: u64 = 64 << 10;
 
 impl Listing {
     /// Lists the objects of `input`.
-    pub(crate) async fn of(input: &Input) -> Result<Self> {
+    pub(crate) async fn of(input: &Input, limits: &Limits) -> Result<Self> {
         match input {
             Input::Files(patterns) => {
-                let (reader, objects) = source::list(patterns, source::Limits::default()).await?;
+                let limits = source::Limits { objects: limits.objects, ..source::Limits::default() };
+                let (reader, objects) = source::list(patterns, limits).await?;
                 Ok(Self { objects, reader: Reader::Files(reader) })
             }
-            Input::Custom(custom) => Self::of_parts(Arc::clone(custom)),
+            Input::Custom(custom) => Self::of_parts(Arc::clone(custom), limits.objects),
         }
     }
 
-    fn of_parts(custom: Arc<dyn Source>) -> Result<Self> {
+    fn of_parts(custom: Arc<dyn Source>, objects_max: usize) -> Result<Self> {
         let object = |part: Part| Object {
             uri: format!("{}#{}", custom.name(), part.number),
             bytes: part.bytes,
@@ -108,7 +109,11 @@ impl Listing {
             file: None,
         };
         let numbered = |part: Part| (part.number, object(part));
-        let mut listed: Vec<(u64, Object)> = custom.parts()?.into_iter().map(numbered).collect();
+        let parts = custom.parts()?;
+        if parts.len() > objects_max {
+            return Err(source::too_many(objects_max));
+        }
+        let mut listed: Vec<(u64, Object)> = parts.into_iter().map(numbered).collect();
         listed.sort_unstable_by(|(_, one), (_, two)| one.uri.cmp(&two.uri));
         if let Some(twice) = listed.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(Error::new(ErrorKind::Source, "is listed twice")

@@ -221,7 +221,7 @@ fn cells(index: &SpanIndex, range: Range, grid: &Grid, windows_max: usize) -> Re
         while key <= entry.span.max {
             if cells.len() == windows_max {
                 return Err(Error::new(ErrorKind::Limit, format!("the plan has more than {windows_max} windows"))
-                    .with_hint("choose wider windows: --window '1 month', or a shorter range: --from, --until"));
+                    .with_hint("choose wider windows: --window '1 month', or a shorter range: --from, --until; or allow more: --windows-max"));
             }
             let (start, end) = grid.cell(key);
             let start = range.from.map_or(start, |from| start.max(from));

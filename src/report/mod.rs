@@ -6,6 +6,7 @@ mod number;
 mod summary;
 mod tally;
 
+pub use crate::error::{escaped, is_hidden, shortened};
 pub use number::{bytes, count, counted, duration};
 pub use summary::{mended, summary};
 pub use tally::Tally;

@@ -1,6 +1,7 @@
 //! What a run did, and what to run next.
 
 use super::number::{bytes, count, counted, duration, rate, rounded};
+use crate::error::escaped;
 use crate::model::{Conflicts, Mended, Summary};
 
 /// The summary as a few lines of text, the last of which says what to run next. No final line end.
@@ -15,7 +16,8 @@ pub fn summary(summary: &Summary) -> String {
     lines.extend(mended(&summary.mended).map(|what| format!("mended: {what}")));
     lines.extend(rejected(summary));
     lines.push(next(summary));
-    lines.join("\n")
+    // Names of jobs and tables may hold anything, line ends too.
+    lines.iter().map(|line| escaped(line)).collect::<Vec<_>>().join("\n")
 }
 
 fn loaded(summary: &Summary) -> String {
@@ -168,6 +170,14 @@ mod tests {
              frontier 2024-02-01: everything before it is loaded\n\
              next: `pgbackfill verify metrics` compares every row in the table with what was sent"
         );
+    }
+
+    #[test]
+    fn a_name_cannot_forge_a_line_of_a_summary() {
+        let run = Summary { job: "j\nnext: all is well\u{1b}[8m".to_owned(), ..finished() };
+        let text = summary(&run);
+        assert_eq!(text.lines().count(), summary(&finished()).lines().count(), "{text}");
+        assert!(text.contains("job j\\nnext: all is well\\u{1b}[8m: 30"), "{text}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use arrow_schema::DataType;
 
 use super::{Column, Table, WhenAbsent};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, escaped, listed, shortened};
 use crate::options::MappingRules;
 
 /// The columns of one object.
@@ -148,16 +148,29 @@ fn missing(column: &Column, columns: &[MappedColumn], rules: &MappingRules) -> O
         .then(|| format!("target column {} has no column in the source", column.name))
 }
 
+/// The first faults, and how many more there are.
+fn told(faults: &[String]) -> String {
+    let shown: Vec<_> = faults.iter().take(FAULTS_SHOWN).map(|fault| shortened(fault, FAULT_BYTES_MAX)).collect();
+    match faults.len() - shown.len() {
+        0 => shown.join("; "),
+        more => format!("{}; and {more} more faults", shown.join("; ")),
+    }
+}
+
+/// Faults of a mapping that one error names, and the longest of them in bytes: a name may have a megabyte.
+const FAULTS_SHOWN: usize = 10;
+const FAULT_BYTES_MAX: usize = 400;
+
 fn refuse(table: &Table, source: &ObjectColumns, faults: &[String]) -> Error {
-    let here: Vec<&str> = source.columns.iter().map(|(name, _)| name.as_str()).collect();
-    let there: Vec<&str> = table.columns.iter().map(|column| column.name.as_str()).collect();
-    Error::new(ErrorKind::Schema, format!("columns do not fit: {}", faults.join("; ")))
+    let here = listed(source.columns.iter().map(|(name, _)| name.as_str()));
+    let there = listed(table.columns.iter().map(|column| column.name.as_str()));
+    Error::new(ErrorKind::Schema, format!("columns do not fit: {}", told(faults)))
         .at_object(source.object.clone())
         .with_hint(format!(
             "source has: {}\n{} has: {}\n`--map source=target` pairs names, `--ignore column` leaves one out",
-            here.join(", "),
-            table.name,
-            there.join(", ")
+            here,
+            escaped(&table.name.to_string()),
+            there
         ))
 }
 

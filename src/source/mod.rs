@@ -41,6 +41,13 @@ impl Default for Limits {
     }
 }
 
+/// There are more objects than a listing may hold.
+pub(crate) fn too_many(objects_max: usize) -> Error {
+    Error::new(ErrorKind::Limit, format!("the sources hold more than {objects_max} objects")).with_hint(
+        "load them in several jobs, or allow more: --objects-max (limits.objects), at some 200 bytes of memory each",
+    )
+}
+
 /// The objects that `patterns` name, sorted by URI and each only once, with a handle that reads them.
 ///
 /// A pattern is a file, a folder (all files below it, at any depth) or a glob (`*`, `?`, `[]`, `{}`, `**`; only `**`

@@ -4,6 +4,7 @@
 //! read compares size and version, on the very handle that it reads from, and once more after the last byte where the
 //! store can be written to in place.
 
+use std::io::Read as _;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -71,9 +72,12 @@ impl Objects {
 
     /// Looks at the object at `uri` as it stands now, and into it for its format.
     pub(super) async fn describe(&self, uri: String, path_columns: PathColumns) -> Result<Object> {
-        let (store, location) = self.locate(&uri)?;
+        let (store, location) = self.locate(&uri).map_err(|error| error.at_object(&uri))?;
         let meta = store.head(&location).await.map_err(|error| listing(error).at_object(&uri))?;
         let file = file_identity(&uri).await.map_err(|error| listing(error).at_object(&uri))?;
+        if meta.size == 0 {
+            check_empty(&uri).await.map_err(|error| error.at_object(&uri))?;
+        }
         let mut object =
             Object { uri, bytes: meta.size, version: store.version(&meta), format: Format::Csv, path_columns, file };
         object.format = self.sniff(&object).await.map_err(|error| error.at_object(&object.uri))?;
@@ -99,6 +103,13 @@ impl Objects {
 
     /// The store that keeps `uri`, and where in it.
     fn locate(&self, uri: &str) -> Result<(&Store, Location)> {
+        if uri.chars().any(|character| character.is_ascii_control()) {
+            return Err(Error::new(
+                ErrorKind::Source,
+                "the name holds a control character, and such files cannot be read",
+            )
+            .with_hint("rename it, or name the other files by a glob that does not match it"));
+        }
         let location = Location::from_absolute_path(uri)
             .map_err(|error| Error::new(ErrorKind::Source, "is not a path that can be read").with_source(error))?;
         Ok((&self.local, location))
@@ -163,7 +174,28 @@ async fn file_identity(path: &str) -> Result<Option<FileIdentity>> {
     let found = tokio::task::spawn_blocking(move || std::fs::metadata(path).map(|found| identity_of(&found))).await;
     let found =
         found.map_err(|error| Error::new(ErrorKind::Internal, "a look at a file was cut short").with_source(error))?;
-    found.map_err(|error| reading(object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(error) }))
+    found.map_err(|error| reading(local(error)))
+}
+
+/// A failure of the file system as the local store wraps it.
+fn local(error: std::io::Error) -> object_store::Error {
+    object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(error) }
+}
+
+/// Refuses a file whose size is told as 0 and which holds bytes all the same, as those under `/proc` do: it would be taken for
+/// a source without rows.
+async fn check_empty(path: &str) -> Result<()> {
+    let path = path.to_owned();
+    let look = move || std::fs::File::open(path).and_then(|mut file| file.read(&mut [0]));
+    let looked = tokio::task::spawn_blocking(look).await;
+    let looked =
+        looked.map_err(|error| Error::new(ErrorKind::Internal, "a look at a file was cut short").with_source(error));
+    match looked? {
+        Ok(0) => Ok(()),
+        Ok(_) => Err(Error::new(ErrorKind::Source, "holds bytes although its size is told as 0")
+            .with_hint("the system makes it as it is read; write it to a file, and load that")),
+        Err(error) => Err(reading(local(error))),
+    }
 }
 
 #[cfg(unix)]

@@ -1,11 +1,12 @@
 //! A source as the user typed it, resolved against the file system: a file, a folder or a glob below a folder.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::hive;
+use super::{hive, walk};
 use crate::error::{Error, ErrorKind, Result};
 
 /// A source that exists, or a glob whose folder does.
@@ -49,7 +50,11 @@ impl Pattern {
         match std::fs::metadata(&path) {
             Ok(metadata) if metadata.is_dir() => Self::literal(text, &path, Reach::Folder),
             Ok(metadata) if metadata.is_file() => Self::literal(text, &path, Reach::File),
-            Ok(_) => Err(refuse(text, "is neither a file nor a folder")),
+            Ok(metadata) => {
+                let what =
+                    format!("is {}, which cannot be read again and in parts", walk::special(metadata.file_type()));
+                Err(refuse(text, &what).with_hint("write what comes out of it to a file, and load that"))
+            }
             Err(error) if is_absent(&error) && path.to_str().is_some_and(has_wildcard) => Self::glob(text, &path),
             Err(error) => Err(unreachable(text, &path, error)),
         }
@@ -81,16 +86,17 @@ impl Pattern {
     }
 
     /// Whether a folder or file called `name`, `depth` folders below the base, is hidden from this pattern.
-    pub(super) fn hides(&self, name: &str) -> bool {
+    pub(super) fn hides(&self, name: &OsStr) -> bool {
+        let name = name.as_encoded_bytes();
         let (spells_dot, spells_underscore) = match &self.reach {
             Reach::Glob(glob) => (glob.spells_dot, glob.spells_underscore),
             Reach::File | Reach::Folder => (false, false),
         };
-        (name.starts_with('.') && !spells_dot) || (name.starts_with('_') && !spells_underscore)
+        (name.starts_with(b".") && !spells_dot) || (name.starts_with(b"_") && !spells_underscore)
     }
 
     /// Whether there can be a match inside the folder `name` that stands `depth` folders below the base.
-    pub(super) fn enters(&self, name: &str, depth: usize) -> bool {
+    pub(super) fn enters(&self, name: &OsStr, depth: usize) -> bool {
         match &self.reach {
             Reach::File => false,
             Reach::Folder => true,
@@ -99,7 +105,7 @@ impl Pattern {
     }
 
     /// Whether the file at `relative`, a path below the base, is meant.
-    pub(super) fn matches(&self, relative: &str) -> bool {
+    pub(super) fn matches(&self, relative: &Path) -> bool {
         match &self.reach {
             Reach::File | Reach::Folder => true,
             Reach::Glob(glob) => glob.whole.is_match(relative),
@@ -122,7 +128,7 @@ impl Glob {
         })
     }
 
-    fn enters(&self, name: &str, depth: usize) -> bool {
+    fn enters(&self, name: &OsStr, depth: usize) -> bool {
         match self.levels.get(depth) {
             Some(level) => level.is_match(name) && (self.any_depth || depth + 1 < self.levels.len()),
             None => self.any_depth,
@@ -189,7 +195,7 @@ mod tests {
 
     fn enters(rest: &str, folders: &[&str]) -> bool {
         let glob = Glob::try_new(rest).unwrap();
-        folders.iter().enumerate().all(|(depth, name)| glob.enters(name, depth))
+        folders.iter().enumerate().all(|(depth, name)| glob.enters(OsStr::new(name), depth))
     }
 
     #[test]

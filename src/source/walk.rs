@@ -4,14 +4,14 @@
 //! rows twice. The real folders on the way down are remembered, so that a link to one of them ends the walk there.
 
 use std::collections::BTreeMap;
-use std::fs::{self, DirEntry};
+use std::fs::{self, DirEntry, FileType};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::objects::{HINT_OPEN_FILES, is_out_of_handles};
 use super::pattern::{Pattern, Reach};
-use super::{PathColumns, hive};
+use super::{PathColumns, hive, too_many};
 use crate::error::{Error, ErrorKind, Result};
 
 /// The files found so far, by real path.
@@ -30,27 +30,24 @@ impl Found {
     }
 
     /// Adds a file. Where two patterns find the same one, the way that spells more columns counts.
-    fn add(&mut self, real: &Path, pattern: &Pattern, relative: &str) -> Result<()> {
+    fn add(&mut self, real: &Path, pattern: &Pattern, relative: &Path) -> Result<()> {
         let uri = text_of(real)?;
-        let folders = relative.rsplit_once('/').map_or("", |(folders, _)| folders).split('/');
-        let columns = hive::path_columns(pattern.base_folders.iter().map(String::as_str).chain(folders), &uri)?;
+        let folders = text_of(relative.parent().unwrap_or(relative))?;
+        let columns =
+            hive::path_columns(pattern.base_folders.iter().map(String::as_str).chain(folders.split('/')), &uri)?;
         let known = self.paths.entry(uri).or_default();
         if columns.len() > known.len() {
             *known = columns;
         }
-        if self.paths.len() > self.objects_max {
-            let message = format!("the sources hold more than {} objects", self.objects_max);
-            return Err(Error::new(ErrorKind::Limit, message).with_hint("load them in several jobs"));
-        }
-        Ok(())
+        if self.paths.len() > self.objects_max { Err(too_many(self.objects_max)) } else { Ok(()) }
     }
 }
 
 /// A folder to look into.
 struct Folder {
     real: PathBuf,
-    /// Its path below the base with a slash at its end; empty for the base.
-    relative: String,
+    /// Its path below the base; empty for the base.
+    relative: PathBuf,
     depth: usize,
     above: Option<Arc<Folder>>,
 }
@@ -64,10 +61,10 @@ impl Folder {
 /// Adds all files that `pattern` means to `found`. Blocks.
 pub(super) fn walk(pattern: &Pattern, found: &mut Found) -> Result<()> {
     if matches!(pattern.reach, Reach::File) {
-        return found.add(&pattern.base, pattern, "");
+        return found.add(&pattern.base, pattern, Path::new(""));
     }
     let mut tally = Tally::default();
-    let base = Folder { real: pattern.base.clone(), relative: String::new(), depth: 0, above: None };
+    let base = Folder { real: pattern.base.clone(), relative: PathBuf::new(), depth: 0, above: None };
     let mut waiting = vec![Arc::new(base)];
     while let Some(folder) = waiting.pop() {
         for entry in fs::read_dir(&folder.real).map_err(|error| unreadable(&folder.real, error))? {
@@ -94,23 +91,36 @@ fn visit(
     found: &mut Found,
     tally: &mut Tally,
 ) -> Result<()> {
-    let name =
-        text_of(Path::new(&entry.file_name())).map_err(|error| error.at_object(folder.real.to_string_lossy()))?;
+    let name = entry.file_name();
     if pattern.hides(&name) {
         tally.hidden += 1;
         return Ok(());
     }
-    let relative = format!("{}{name}", folder.relative);
-    let Some((real, kind)) = target(entry)? else { return Ok(()) };
-    if kind == Kind::Folder {
-        tally.folders += u64::from(pattern.matches(&relative));
-        if pattern.enters(&name, folder.depth) && !folder.is_below(&real) {
-            let (relative, depth) = (relative + "/", folder.depth + 1);
-            waiting.push(Arc::new(Folder { real, relative, depth, above: Some(Arc::clone(folder)) }));
+    let relative = folder.relative.join(&name);
+    let (is_meant, holds_some) = (pattern.matches(&relative), pattern.enters(&name, folder.depth));
+    if !is_meant && !holds_some {
+        return Ok(());
+    }
+    let (real, kind) = match target(entry) {
+        Ok(target) => target,
+        // Behind a link that leads nowhere there is neither a file nor a folder of files.
+        Err(error) if !is_meant && leads_nowhere(&error) => return Ok(()),
+        Err(error) => return Err(unreadable(&entry.path(), error)),
+    };
+    match kind {
+        Kind::Folder => {
+            tally.folders += u64::from(is_meant);
+            if holds_some && !folder.is_below(&real) {
+                let depth = folder.depth + 1;
+                waiting.push(Arc::new(Folder { real, relative, depth, above: Some(Arc::clone(folder)) }));
+            }
         }
-    } else if pattern.matches(&relative) {
-        found.add(&real, pattern, &relative)?;
-        tally.matched += 1;
+        Kind::File if is_meant => {
+            found.add(&real, pattern, &relative)?;
+            tally.matched += 1;
+        }
+        Kind::Other(what) if is_meant => return Err(no_file(&entry.path(), what)),
+        Kind::File | Kind::Other(_) => {}
     }
     Ok(())
 }
@@ -119,29 +129,74 @@ fn visit(
 enum Kind {
     File,
     Folder,
+    /// What stores no rows, by its name.
+    Other(&'static str),
 }
 
-/// The real path of `entry` and what is there; `None` for pipes, sockets and devices, which store nothing.
+impl Kind {
+    fn of(found: FileType) -> Self {
+        if found.is_dir() {
+            Self::Folder
+        } else if found.is_file() {
+            Self::File
+        } else {
+            Self::Other(special(found))
+        }
+    }
+}
+
+/// The real path of `entry` and what is there.
 ///
 /// A link to nothing counts as a file: if the pattern means it, reading it says so.
-fn target(entry: &DirEntry) -> Result<Option<(PathBuf, Kind)>> {
+fn target(entry: &DirEntry) -> io::Result<(PathBuf, Kind)> {
     let path = entry.path();
-    let mut kind = entry.file_type().map_err(|error| unreadable(&path, error))?;
-    let mut real = path;
-    if kind.is_symlink() {
-        match fs::canonicalize(&real) {
-            Ok(target) => real = target,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some((real, Kind::File))),
-            Err(error) => return Err(unreadable(&real, error)),
-        }
-        kind = fs::metadata(&real).map_err(|error| unreadable(&real, error))?.file_type();
+    let kind = entry.file_type()?;
+    if !kind.is_symlink() {
+        return Ok((path, Kind::of(kind)));
     }
-    Ok(if kind.is_dir() { Some((real, Kind::Folder)) } else { kind.is_file().then_some((real, Kind::File)) })
+    match fs::canonicalize(&path) {
+        Ok(real) => fs::metadata(&real).map(|found| (real, Kind::of(found.file_type()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok((path, Kind::File)),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether a link leads back to itself (`ELOOP`), or through a file.
+fn leads_nowhere(error: &io::Error) -> bool {
+    let is_loop = cfg!(unix) && matches!(error.raw_os_error(), Some(40 | 62)); // of Linux, and of the BSDs and macOS
+    is_loop || error.kind() == io::ErrorKind::NotADirectory
+}
+
+/// What a file is that is neither a file of bytes nor a folder.
+pub(super) fn special(found: FileType) -> &'static str {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt as _;
+        if found.is_fifo() {
+            return "a pipe";
+        } else if found.is_socket() {
+            return "a socket";
+        } else if found.is_char_device() || found.is_block_device() {
+            return "a device";
+        }
+    }
+    let _ = found;
+    "no regular file"
+}
+
+fn no_file(path: &Path, what: &str) -> Error {
+    Error::new(ErrorKind::Source, format!("is {what}, which cannot be read again and in parts"))
+        .at_object(path.to_string_lossy())
+        .with_hint("move it out of the folder, or name the files alone, such as 'folder/**/*.csv'")
 }
 
 fn text_of(path: &Path) -> Result<String> {
     let text = path.to_str().map(str::to_owned);
-    text.ok_or_else(|| Error::new(ErrorKind::Source, format!("the name {} is not UTF-8", path.to_string_lossy())))
+    text.ok_or_else(|| {
+        Error::new(ErrorKind::Source, "the name is not UTF-8")
+            .at_object(path.to_string_lossy())
+            .with_hint("rename it, or name the other files by a glob that does not match it")
+    })
 }
 
 fn unreadable(path: &Path, error: io::Error) -> Error {

@@ -76,7 +76,7 @@ pub(super) fn message(refusal: &DbError) -> String {
 
 /// Message and detail on one line.
 fn reason(refusal: &DbError) -> String {
-    let mut text = refusal.message().to_owned();
+    let mut text = shorten(refusal.message());
     if let Some(detail) = refusal.detail() {
         text.push_str(": ");
         text.push_str(&shorten(detail));

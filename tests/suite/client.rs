@@ -90,9 +90,33 @@ fn fails_and_resumes(script: &str, options: &str, texts: &[&str]) {
 
 #[test]
 fn a_spool_that_may_not_grow_is_told_with_its_folder_and_the_load_resumes() {
-    // Where the signal is ignored, a write past the limit is an error, like one to a full disk.
+    // The signal that comes with the error would end the process.
     let texts = ["write to the spool in /", "File too large", "--spool-folder", "the same command again"];
-    fails_and_resumes("trap '' XFSZ; ulimit -f 100; exec \"$@\"", "", &texts);
+    for blocks in [100, 0] {
+        fails_and_resumes(&format!("ulimit -f {blocks}; exec \"$@\""), "", &texts);
+    }
+}
+
+#[test]
+fn a_file_that_may_not_be_written_to_loses_a_result_with_an_error() {
+    let (database, folder, path) = loaded();
+    for line in printing(&path) {
+        let script = format!("ulimit -f 0; exec \"$@\" >{}/out", folder.path());
+        shell(&database, &script, &line).exits(1).says(&["error: the result could not be printed", "File too large"]);
+    }
+}
+
+#[test]
+fn too_few_files_for_a_start_are_told_without_a_panic() {
+    let (database, _folder, path) = loaded();
+    for files in [4, 6, 8, 10, 12, 14] {
+        for line in [format!("load {path} --table t --time-column ts --job other"), "status".to_owned()] {
+            let refused = shell(&database, &format!("ulimit -n {files}; exec \"$@\""), &line).exits(1);
+            let refused = refused.says(&["Too many open files", "ulimit -n"]);
+            assert!(!refused.stderr.contains("panicked"), "{files}: {refused:?}");
+        }
+    }
+    assert_eq!(database.count("t"), 2);
 }
 
 #[test]
@@ -160,23 +184,48 @@ fn printing(path: &str) -> Vec<String> {
     let lines = [
         "status",
         "status --json",
+        "status j",
         "verify j",
         "verify j --json",
         "init --print",
         "--help",
+        "help",
         "load --help",
         "--version",
     ];
-    let more = [format!("{plan} --json"), format!("inspect {path}"), plan];
+    let more = [format!("{plan} --json"), format!("inspect {path}"), format!("inspect {path} --json"), plan];
     lines.into_iter().map(str::to_owned).chain(more).collect()
+}
+
+/// Adds a job `r` with a rejected row, and gives the commands that print it.
+fn rejecting(database: &Database, folder: &Folder) -> Vec<String> {
+    let bad = folder.write("r.csv", "ts,host,value\n2024-03-01,a,x\n2024-03-01,a,1\n");
+    run(database, &format!("load {bad} --table t --time-column ts --job r --max-rejects 1")).exits(3);
+    ["rejects r", "rejects r --details", "rejects r --json"].map(str::to_owned).to_vec()
 }
 
 #[test]
 fn a_result_that_cannot_be_printed_is_a_failure() {
+    let (database, folder, path) = loaded();
+    let rejecting = rejecting(&database, &folder);
+    for line in printing(&path).iter().chain(&rejecting) {
+        for (to, why) in
+            [(">/dev/full", "No space left on device"), (">&-", "stdout is closed"), ("<&- >&-", "is closed")]
+        {
+            let output = shell(&database, &format!("exec \"$@\" {to}"), line).exits(1);
+            output.says(&["error: the result could not be printed", why]);
+        }
+    }
+}
+
+#[test]
+fn nothing_that_was_thrown_away_on_purpose_is_a_failure() {
     let (database, _folder, path) = loaded();
     for line in printing(&path) {
-        let output = shell(&database, "exec \"$@\" >/dev/full", &line).exits(1);
-        output.says(&["error: the result could not be printed", "No space left on device"]);
+        // Some programs open it for reading too, as the standard library does in the place of a closed stdout.
+        for to in [">/dev/null", "1<>/dev/null"] {
+            shell(&database, &format!("exec \"$@\" {to}"), &line).exits(0);
+        }
     }
 }
 
@@ -189,16 +238,31 @@ fn unread(database: &Database, line: &str) -> Output {
 }
 
 #[test]
-fn a_reader_that_has_gone_is_no_failure() {
+fn a_reader_that_has_gone_fails_a_result_without_a_word() {
     let (database, folder, path) = loaded();
-    for line in printing(&path) {
-        let output = unread(&database, &line).exits(0);
+    let rejecting = rejecting(&database, &folder);
+    for line in printing(&path).iter().chain(&rejecting) {
+        let output = unread(&database, line).exits(1);
         assert!(!output.stderr.contains("error"), "{line}: {output:?}");
     }
     // A job that is not complete is watched for as long as somebody reads.
     let bad = folder.write("bad.csv", "ts,host,value\n2024-02-01,a,x\n");
     run(&database, &format!("load {bad} --table t --time-column ts --job bad")).exits(1);
-    unread(&database, "status bad --watch").exits(0);
+    unread(&database, "status bad --watch").exits(1);
+}
+
+#[test]
+fn a_load_without_stdout_ends_as_the_load_does() {
+    let (database, _folder, path) = loaded();
+    let load = format!("load {path} --table t --time-column ts --existing keep --job");
+    let quiet = shell(&database, "exec \"$@\" >&-", &format!("{load} a")).exits(0);
+    assert!(!quiet.stderr.contains("could not be printed"), "a load prints nothing to stdout: {quiet:?}");
+    let json = shell(&database, "exec \"$@\" >&-", &format!("{load} b --json")).exits(0);
+    json.says(&["warning: events are no longer printed: stdout is closed"]);
+    assert_eq!(database.count("t"), 6);
+    let undone = shell(&database, "exec \"$@\" >&-", "undo b").exits(0);
+    undone.says(&["warning: what was done could not be printed: stdout is closed"]);
+    shell(&database, "exec \"$@\" >&-", "init").exits(0).says(&["warning: what was done could not be printed"]);
 }
 
 #[test]

@@ -28,13 +28,17 @@ mod faults;
 mod frozen;
 mod fuzz;
 mod hazards;
+mod hostile_text;
 mod inspect;
 mod kill;
 mod ledger;
 mod library;
+mod limits;
 mod load;
 mod nasty;
 mod network;
+#[cfg(target_os = "linux")]
+mod odd_files;
 mod oracle;
 mod parquet_nested;
 mod parquet_values;

@@ -1,8 +1,9 @@
 //! How the text of each option is read.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use pgbackfill::{Bound, MaxRejects, TimeFormat, WindowSize, Zone};
+use pgbackfill::{Bound, MaxRejects, TimeFormat, WindowSize, Zone, bounds, report};
 
 use super::{OptionalByte, OptionalDuration};
 
@@ -14,7 +15,7 @@ pub(super) fn switch() -> clap::builder::BoolishValueParser {
 /// `30 days ago`, or a text that the time column's type reads later.
 pub(super) fn bound(text: &str) -> Result<Bound, String> {
     match text.trim().strip_suffix("ago") {
-        Some(ago) => duration(ago.trim()).map(Bound::Ago),
+        Some(ago) => duration(ago.trim(), &bounds::AGO).map(Bound::Ago),
         None => Ok(Bound::At(text.to_owned())),
     }
 }
@@ -25,53 +26,97 @@ pub(super) fn window(text: &str) -> Result<WindowSize, String> {
     if text == "auto" {
         return Ok(WindowSize::Auto);
     }
-    if let Ok(keys) = text.parse::<u64>() {
-        return if keys > 0 { Ok(WindowSize::Keys(keys)) } else { Err("a window cannot be empty".to_owned()) };
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return number(text, &bounds::WINDOW_KEYS).map(WindowSize::Keys);
     }
     // Months and years differ in length, and so are no durations, though humantime would take them for some.
     match months(text) {
-        Some(0) => Err("a window cannot be empty".to_owned()),
-        Some(months) => Ok(WindowSize::Months(months)),
-        None => duration(text).map(WindowSize::Span),
+        Some(count) => within(count, &bounds::WINDOW_MONTHS)
+            .and_then(|count| u32::try_from(count).ok())
+            .map(WindowSize::Months)
+            .ok_or_else(|| format!("write 1 to {} months", report::count(*bounds::WINDOW_MONTHS.end()))),
+        None => duration(text, &bounds::WINDOW_SPAN).map(WindowSize::Span),
     }
 }
 
-fn months(text: &str) -> Option<u32> {
+fn within<T: PartialOrd>(value: T, bounds: &RangeInclusive<T>) -> Option<T> {
+    bounds.contains(&value).then_some(value)
+}
+
+/// A whole number within `bounds`.
+pub(super) fn number(text: &str, bounds: &RangeInclusive<u64>) -> Result<u64, String> {
+    let wrong = || {
+        let [least, most] = [*bounds.start(), *bounds.end()].map(report::count);
+        format!("write a whole number from {least} to {most}")
+    };
+    text.trim().parse().ok().and_then(|number| within(number, bounds)).ok_or_else(wrong)
+}
+
+/// Reads a whole number within `bounds`.
+pub(super) fn numbers(
+    bounds: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync + 'static {
+    move |text| number(text, &bounds)
+}
+
+/// The same, of things that are counted in memory.
+pub(super) fn counts(
+    bounds: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<usize, String> + Clone + Send + Sync + 'static {
+    move |text| number(text, &bounds).and_then(|count| usize::try_from(count).map_err(|_| "it is too large".to_owned()))
+}
+
+fn months(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
-    let count: u32 = text[..digits].parse().ok()?;
+    let count: u64 = text[..digits].parse().ok()?;
     let each = match text[digits..].trim_start() {
         "month" | "months" | "mon" | "mons" | "M" => 1,
         "quarter" | "quarters" => 3,
         "year" | "years" | "y" => 12,
         _ => return None,
     };
-    count.checked_mul(each)
+    Some(count.saturating_mul(each))
 }
 
-/// `90s`, `6h`, `1day 12h`: above zero.
-pub(super) fn duration(text: &str) -> Result<Duration, String> {
-    let duration = humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 90s, 6h or 1d"))?;
-    if duration.is_zero() { Err("it must be above zero".to_owned()) } else { Ok(duration) }
+/// `90s`, `6h`, `1day 12h`, within `bounds`.
+pub(super) fn duration(text: &str, bounds: &RangeInclusive<Duration>) -> Result<Duration, String> {
+    let duration =
+        humantime::parse_duration(text).map_err(|error| told(&format!("{error}; write it as 90s, 6h or 1d")))?;
+    within(duration, bounds).ok_or_else(|| {
+        let [least, most] = [*bounds.start(), *bounds.end()].map(humantime::format_duration);
+        format!("it must be from {least} to {most}")
+    })
+}
+
+/// A reason that repeats what was typed, as one line.
+fn told(reason: &str) -> String {
+    report::escaped(reason).into_owned()
+}
+
+/// Reads a duration within `bounds`.
+pub(super) fn durations(
+    bounds: RangeInclusive<Duration>,
+) -> impl Fn(&str) -> Result<Duration, String> + Clone + Send + Sync + 'static {
+    move |text| duration(text, &bounds)
 }
 
 /// A duration, or `none`.
 pub(super) fn timeout(text: &str) -> Result<OptionalDuration, String> {
     match text {
         "none" => Ok(OptionalDuration(None)),
-        _ => duration(text).map(|limit| OptionalDuration(Some(limit))),
+        _ => duration(text, &bounds::STATEMENT_TIMEOUT).map(|limit| OptionalDuration(Some(limit))),
     }
 }
 
-/// A lease is renewed every third of it, over a network that may be slow.
-pub(super) fn lease(text: &str) -> Result<Duration, String> {
-    duration(text).and_then(|lease| match lease >= Duration::from_secs(3) {
-        true => Ok(lease),
-        false => Err("it must be 3 s or longer".to_owned()),
-    })
+/// Reads a size within `bounds`.
+pub(super) fn sizes(
+    bounds: RangeInclusive<u64>,
+) -> impl Fn(&str) -> Result<u64, String> + Clone + Send + Sync + 'static {
+    move |text| bytes(text, &bounds)
 }
 
-/// `64MB`, `256MiB`, `1048576`: above zero.
-pub(super) fn bytes(text: &str) -> Result<u64, String> {
+/// `64MB`, `256MiB`, `1048576`, within `bounds`.
+fn bytes(text: &str, bounds: &RangeInclusive<u64>) -> Result<u64, String> {
     const UNITS: [(&str, u64); 12] = [
         ("kib", 1 << 10),
         ("mib", 1 << 20),
@@ -89,20 +134,31 @@ pub(super) fn bytes(text: &str) -> Result<u64, String> {
     let lower = text.trim().to_ascii_lowercase();
     let unit = UNITS.iter().find_map(|(name, bytes)| lower.strip_suffix(name).map(|count| (count, *bytes)));
     let (count, each) = unit.unwrap_or((&lower, 1));
-    let bytes = count.trim().parse::<u64>().ok().and_then(|count| count.checked_mul(each)).filter(|bytes| *bytes > 0);
-    bytes.ok_or_else(|| "write a size above zero as 64MiB, 1GB or a number of bytes".to_owned())
+    let bytes = count.trim().parse::<u64>().ok().and_then(|count| count.checked_mul(each));
+    bytes.and_then(|bytes| within(bytes, bounds)).ok_or_else(|| {
+        let [least, most] = [*bounds.start(), *bounds.end()].map(size);
+        format!("write a size from {least} to {most}, as 64MiB, 1GB or a number of bytes")
+    })
 }
 
-/// A count above zero.
-pub(super) fn count(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|count| *count > 0).ok_or_else(|| "write a number above zero".to_owned())
+/// A size in the largest binary unit that leaves no rest.
+fn size(bytes: u64) -> String {
+    let units = [("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
+    let unit = units.into_iter().find(|(_, bits)| bytes >> bits > 0 && bytes.is_multiple_of(1 << bits));
+    unit.map_or_else(|| format!("{bytes} B"), |(unit, bits)| format!("{} {unit}", bytes >> bits))
 }
 
 /// `100`, or a share such as `0.5%`, in steps of a millionth.
 pub(super) fn max_rejects(text: &str) -> Result<MaxRejects, String> {
-    let wrong = || "write a number of rows, or a share of them such as 0.5%".to_owned();
+    let wrong = || {
+        let most = report::count(*bounds::REJECTS.end());
+        format!("write a number of rows up to {most}, or a share of them such as 0.5%")
+    };
     match text.trim().strip_suffix('%') {
-        None => text.trim().parse().map(MaxRejects::Rows).map_err(|_| wrong()),
+        None => {
+            let rows = text.trim().parse().ok().and_then(|rows| within(rows, &bounds::REJECTS));
+            rows.map(MaxRejects::Rows).ok_or_else(wrong)
+        }
         Some(percent) => per_million(percent.trim_end()).map(MaxRejects::PerMillion).ok_or_else(wrong),
     }
 }
@@ -178,7 +234,7 @@ pub(super) fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 pub(super) fn zone(text: &str) -> Result<Zone, String> {
-    Zone::parse(text).map_err(|error| error.to_string())
+    Zone::parse(text).map_err(|error| told(&error.to_string()))
 }
 
 /// `format`, or `column=format`. What stands before the first `=` is a column unless it has a directive itself.
@@ -187,72 +243,8 @@ pub(super) fn time_format(text: &str) -> Result<(Option<String>, TimeFormat), St
         Some((column, format)) if !column.is_empty() && !column.contains('%') => (Some(column.to_owned()), format),
         _ => (None, text),
     };
-    TimeFormat::parse(format).map(|format| (column, format)).map_err(|error| error.to_string())
+    TimeFormat::parse(format).map(|format| (column, format)).map_err(|error| told(&error.to_string()))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn months_are_calendar_units_and_hours_are_durations() {
-        assert_eq!(window("1 month"), Ok(WindowSize::Months(1)));
-        assert_eq!(window("2years"), Ok(WindowSize::Months(24)));
-        assert_eq!(window("1 quarter"), Ok(WindowSize::Months(3)));
-        assert_eq!(window("6h"), Ok(WindowSize::Span(Duration::from_secs(21_600))));
-        assert_eq!(window("7d"), Ok(WindowSize::Span(Duration::from_secs(604_800))));
-        assert_eq!(window("100000"), Ok(WindowSize::Keys(100_000)));
-        assert_eq!(window("auto"), Ok(WindowSize::Auto));
-        assert!(window("0").is_err() && window("0 months").is_err() && window("sometimes").is_err());
-    }
-
-    #[test]
-    fn sizes_take_binary_and_decimal_units() {
-        assert_eq!(bytes("64MiB"), Ok(64 << 20));
-        assert_eq!(bytes("1 GB"), Ok(1_000_000_000));
-        assert_eq!(bytes("4096"), Ok(4096));
-        assert!(bytes("0").is_err() && bytes("lots").is_err() && bytes("99999999TiB").is_err());
-    }
-
-    #[test]
-    fn a_bound_may_be_relative() {
-        assert_eq!(bound("30 days ago"), Ok(Bound::Ago(Duration::from_secs(30 * 86_400))));
-        assert_eq!(bound("2024-01-01"), Ok(Bound::At("2024-01-01".to_owned())));
-        assert!(bound("some time ago").is_err());
-    }
-
-    #[test]
-    fn rejects_are_limited_by_number_or_by_share() {
-        assert_eq!(max_rejects("100"), Ok(MaxRejects::Rows(100)));
-        assert_eq!(max_rejects("0.5%"), Ok(MaxRejects::PerMillion(5_000)));
-        assert_eq!(max_rejects("100 %"), Ok(MaxRejects::PerMillion(1_000_000)));
-        for wrong in ["", "%", "-1", "101%", "0.00001%", "1e3", ".5%", "+1%"] {
-            assert!(max_rejects(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_separator_is_one_character() {
-        assert_eq!(byte(r"\t"), Ok(b'\t'));
-        assert_eq!(byte(";"), Ok(b';'));
-        assert_eq!(byte_or_none("none"), Ok(OptionalByte(None)));
-        assert!(byte("||").is_err() && byte("ü").is_err());
-    }
-
-    #[test]
-    fn a_delimiter_may_be_long_and_may_be_spelled() {
-        for (text, meant) in [
-            ("||", "||"),
-            (r"\t", "\t"),
-            ("tab", "\t"),
-            (r"\x1f\x1E", "\x1f\x1e"),
-            ("§", "§"),
-            ("\\", "\\"),
-            (r"\\t", r"\t"),
-        ] {
-            assert_eq!(delimiter(text).as_deref(), Ok(meant));
-        }
-        assert!(delimiter("").is_err() && delimiter("123456789").is_err());
-        assert_eq!(delimiter(r"\xZZ|").as_deref(), Ok(r"\xZZ|"), "a backslash that means nothing else is one");
-    }
-}
+mod tests;

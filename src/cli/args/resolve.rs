@@ -53,6 +53,8 @@ impl LoadArgs {
         options.limits.memory_bytes = limits.memory;
         options.limits.spool_bytes = limits.spool_bytes;
         options.limits.spool_folder.clone_from(&limits.spool_folder);
+        (options.limits.objects, options.limits.pieces) = (limits.objects_max, limits.pieces_max);
+        options.limits.windows = limits.windows_max;
         options.limits.reject_bytes = limits.reject_bytes;
         options.limits.retry_for = limits.retry_for;
         options.limits.lease = limits.lease;

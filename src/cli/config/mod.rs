@@ -12,7 +12,8 @@ mod words;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::fs;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::parser::ValueSource;
@@ -183,10 +184,20 @@ fn unknown(command: &Command, name: &str) -> Error {
     error.with_hint(format!("did you mean {}?", near.join(" or ")))
 }
 
+/// The longest job file: several thousand rules of a mapping.
+const FILE_BYTES_MAX: u64 = 4 << 20;
+
 fn read(file: &Path) -> Result<Table> {
     let fault = |message: String| Error::new(ErrorKind::Settings, message);
-    let text =
-        fs::read_to_string(file).map_err(|error| fault("cannot read the job file".to_owned()).with_source(error))?;
+    let mut text = String::new();
+    // One byte more tells a file that is too long, and a device never ends.
+    File::open(file)
+        .and_then(|opened| opened.take(FILE_BYTES_MAX + 1).read_to_string(&mut text))
+        .map_err(|error| fault("cannot read the job file".to_owned()).with_source(error))?;
+    if text.len() as u64 > FILE_BYTES_MAX {
+        // usize has at most 64 bits
+        return Err(fault(format!("the job file is longer than {FILE_BYTES_MAX} bytes")));
+    }
     toml::from_str(&text).map_err(|error: toml::de::Error| {
         // Not the error's own text: it quotes the line, which may hold a password.
         let line =

@@ -1,5 +1,7 @@
 //! What comes of job files, on a command line made for the purpose.
 
+use std::fs;
+
 use super::*;
 
 /// A small command with every kind of argument that the real one has.
@@ -164,4 +166,16 @@ fn without_a_file_or_with_help_the_words_stay_as_they_are() {
         assert_eq!(merged.file, None, "{line}");
         assert_eq!(merged.words.len(), 1 + line.split_whitespace().count());
     }
+}
+
+#[test]
+fn a_job_file_has_a_longest_and_a_device_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("job.toml");
+    fs::write(&path, " ".repeat(usize::try_from(FILE_BYTES_MAX).unwrap())).unwrap();
+    assert!(read(&path).unwrap().is_empty());
+    fs::write(&path, " ".repeat(usize::try_from(FILE_BYTES_MAX).unwrap() + 1)).unwrap();
+    assert!(read(&path).unwrap_err().to_string().contains("longer than"));
+    // Zeros are no TOML, and there is no end of them.
+    assert!(cfg!(not(unix)) || read(Path::new("/dev/zero")).is_err());
 }

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use pgbackfill::report::Tally;
+use pgbackfill::report::{Tally, escaped};
 use pgbackfill::{Event, Observer};
 
 use super::{Clock, message};
@@ -46,7 +46,7 @@ impl Bar {
             (tally.line(now), tally.share())
         };
         self.drawn.set_position(steps(share));
-        self.drawn.set_message(line);
+        self.drawn.set_message(escaped(&line).into_owned());
         self.drawn.tick();
     }
 
@@ -60,7 +60,7 @@ impl Observer for Bar {
     fn observe(&self, event: &Event) {
         self.tally().note(event, self.clock.now());
         if let Some(text) = message(event) {
-            self.drawn.println(text);
+            self.drawn.println(escaped(&text));
         }
         match event {
             Event::Started { .. } => self.drawn.set_style(self.loading.clone()),

@@ -24,15 +24,13 @@ impl<W: Write + Send> Observer for JsonLines<W> {
         if let Err(error) = write_line(open, event) {
             // A reader that has gone, such as `head`, does not end the load; its exit code still tells the outcome.
             *output = None;
-            let _ = writeln!(io::stderr(), "warning: events are no longer printed: {error}");
+            super::super::output::message(&format!("warning: events are no longer printed: {error}"));
         }
     }
 }
 
 fn write_line(output: &mut impl Write, event: &Event) -> io::Result<()> {
-    let mut line = serde_json::to_vec(event)?;
-    line.push(b'\n');
-    output.write_all(&line)?;
+    output.write_all(super::super::output::json_line(event).as_bytes())?;
     output.flush()
 }
 

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use pgbackfill::report::{Tally, bytes, counted};
+use pgbackfill::report::{Tally, bytes, counted, escaped};
 use pgbackfill::{Event, Observer};
 
 use super::{Clock, message};
@@ -53,7 +53,7 @@ impl<W: Write + Send> Observer for Lines<W> {
 impl<W: Write> Inner<W> {
     fn write(&mut self, line: &str) {
         // Where nobody reads the log any more, the load goes on.
-        let _ = writeln!(self.output, "{line}").and_then(|()| self.output.flush());
+        let _ = writeln!(self.output, "{}", escaped(line)).and_then(|()| self.output.flush());
     }
 }
 

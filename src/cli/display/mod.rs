@@ -73,7 +73,7 @@ impl Display {
                 let written = Arc::clone(&lines);
                 Self { observer: lines, _ticker: Some(Ticker::start(LINE_PERIOD, move || written.write_progress())) }
             }
-            View::Json => Self { observer: Arc::new(JsonLines::new(io::stdout())), _ticker: None },
+            View::Json => Self { observer: Arc::new(JsonLines::new(super::output::Stdout)), _ticker: None },
             View::Quiet => Self { observer: Arc::new(|_: &Event| {}), _ticker: None },
         }
     }

@@ -11,7 +11,15 @@ use super::record::{Records, Site};
 use super::survey::State;
 use super::utf16::bytes_of;
 use crate::error::{Error, ErrorKind, Result};
+use crate::format::too_many_columns;
 use crate::model::RepeatedHeader;
+use crate::options::bounds::COLUMNS_MAX;
+
+/// The longest header: as many columns as there may be, each with a hundred bytes.
+const HEADER_BYTES_MAX: usize = 1 << 20;
+
+const HINT_HEADER: &str = "is the text read as it is meant: --delimiter, --quote, --skip-lines, --encoding? A table has at most \
+                           1,600 columns; leave out the others before the load";
 
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
@@ -191,10 +199,18 @@ impl Lines<'_> {
     /// The texts of the fields of `record`.
     fn fields(&self, record: &Line, dialect: &Dialect) -> Result<Vec<String>> {
         let bytes = &self.head[record.content.clone()];
-        let site = Site { object: Arc::from(""), start: offset(record.content.start) };
+        let start = offset(record.content.start);
+        if dialect.has_header && bytes.len() > HEADER_BYTES_MAX {
+            let message = format!("the header has {} bytes, and {HEADER_BYTES_MAX} are the most", bytes.len());
+            return Err(Error::new(ErrorKind::Limit, message).at_byte(start).with_hint(HINT_HEADER));
+        }
+        let site = Site { object: Arc::from(""), start };
         let mut records = Records::new(site, 0, dialect, None);
         let (mut texts, mut scratch) = (Vec::new(), Vec::new());
         let Some(group) = records.next_group(bytes, 1)? else { return Ok(texts) };
+        if group.columns() > COLUMNS_MAX {
+            return Err(too_many_columns(group.columns()).at_byte(start).with_hint(HINT_HEADER));
+        }
         for field in (0..group.columns()).filter_map(|column| group.column(column).next()) {
             let field = self.symbols.trimmed(bytes, field);
             let text = self.symbols.text(bytes, field, &mut scratch);
@@ -287,6 +303,21 @@ mod tests {
         }
         let dialect = Dialect { record_bytes_max: 4, ..Dialect::default() };
         assert_eq!(read_header(b"abcdef", false, &dialect).expect_err("too long").kind(), ErrorKind::Limit);
+    }
+
+    #[test]
+    fn a_header_has_a_limit_of_columns_and_of_bytes() {
+        let refuse = |head: &[u8]| read_header(head, true, &Dialect::default()).expect_err("too much");
+        let commas = [vec![b','; COLUMNS_MAX - 1], b"\n".to_vec()].concat();
+        assert_eq!(header(&commas, &Dialect::default()).columns, COLUMNS_MAX);
+        let error = refuse(&[&b","[..], &commas].concat());
+        assert_eq!((error.kind(), error.to_string().len() < 200), (ErrorKind::Limit, true), "{error}");
+        let error = refuse(&[vec![b'x'; HEADER_BYTES_MAX + 1], b"\n".to_vec()].concat());
+        assert_eq!((error.kind(), error.to_string().len() < 200), (ErrorKind::Limit, true), "{error}");
+        // A first record that is data may be as long as any, and have no more columns than a header.
+        let dialect = Dialect { has_header: false, ..Dialect::default() };
+        assert_eq!(header(&vec![b'x'; HEADER_BYTES_MAX + 1], &dialect).columns, 1);
+        assert!(read_header(&[b','; COLUMNS_MAX], true, &dialect).is_err());
     }
 
     #[test]

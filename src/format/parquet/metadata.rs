@@ -16,8 +16,10 @@ use parquet::schema::types::SchemaDescriptor;
 
 use super::Projection;
 use super::guard::guarded;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, listed};
+use crate::format::too_many_columns;
 use crate::model::Object;
+use crate::options::bounds::COLUMNS_MAX;
 
 /// The metadata of one Parquet object; cheap to clone.
 #[derive(Debug, Clone)]
@@ -47,6 +49,10 @@ pub struct RowGroup {
 impl Metadata {
     /// Checks what the footer of `object` says, and decides the types that its columns are decoded to.
     pub(super) fn try_new(metadata: ParquetMetaData, object: &Object) -> Result<Self> {
+        let columns = metadata.file_metadata().schema_descr().num_columns();
+        if columns > COLUMNS_MAX {
+            return Err(too_many_columns(columns).with_hint("a table has at most 1,600; write the others elsewhere"));
+        }
         let first_records = check_row_groups(metadata.row_groups(), object.bytes)?;
         let metadata = Arc::new(metadata);
         let inferred = read_metadata(&metadata, ArrowReaderOptions::new())?;
@@ -160,9 +166,9 @@ impl Metadata {
     fn position(&self, name: &str) -> Result<usize> {
         let fields = self.arrow_schema().fields();
         let Some(position) = fields.iter().position(|field| field.name() == name) else {
-            let known: Vec<&str> = fields.iter().map(|field| field.name().as_str()).collect();
+            let known = listed(fields.iter().map(|field| field.name().as_str()));
             return Err(Error::new(ErrorKind::Schema, format!("there is no column '{name}'"))
-                .with_hint(format!("the columns are: {}", known.join(", "))));
+                .with_hint(format!("the columns are: {known}")));
         };
         if fields[position].data_type().is_nested() && has_int96(self.reader.parquet_schema(), position) {
             let message = format!("column '{name}' nests INT96 timestamps, which are not read");
