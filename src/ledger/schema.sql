@@ -11,7 +11,7 @@ comment on schema pgbackfill is 'Ledger of the pgbackfill loader. Dropping it fo
 -- Tables of another version would be taken for these below, and written to as if they were.
 do $$
 begin
-  if to_regclass('pgbackfill.jobs') is not null and to_regclass('pgbackfill.version') is null then
+  if pg_catalog.to_regclass('pgbackfill.jobs') is not null and pg_catalog.to_regclass('pgbackfill.version') is null then
     raise exception 'schema pgbackfill holds the ledger of another version of pgbackfill';
   end if;
 end $$;
@@ -25,49 +25,49 @@ insert into pgbackfill.version select 3 where not exists (select from pgbackfill
 
 create table if not exists pgbackfill.jobs (
   id            bigint generated always as identity primary key,
-  name          text not null unique,
-  table_name    text not null,               -- as people read it
-  target        text not null,               -- as SQL spells it, quoted
-  time_column   text,
-  key_kind      text,                        -- how the bounds of windows are read
-  scope         text,                        -- predicate that narrows check, delete and verify
-  commit_mode   text not null,
-  hashed        text[] not null,             -- columns that take part in the row hash, in COPY order
-  unhashed      text[] not null,             -- columns that do not
-  settings      jsonb not null,              -- what decides which rows are loaded
-  grid          jsonb,                       -- where windows may begin and end, as it was drawn at the first run
-  shape         jsonb not null,              -- the table as it was when the job began
+  name          pg_catalog.text not null unique,
+  table_name    pg_catalog.text not null,               -- as people read it
+  target        pg_catalog.text not null,               -- as SQL spells it, quoted
+  time_column   pg_catalog.text,
+  key_kind      pg_catalog.text,                        -- how the bounds of windows are read
+  scope         pg_catalog.text,                        -- predicate that narrows check, delete and verify
+  commit_mode   pg_catalog.text not null,
+  hashed        pg_catalog.text[] not null,             -- columns that take part in the row hash, in COPY order
+  unhashed      pg_catalog.text[] not null,             -- columns that do not
+  settings      pg_catalog.jsonb not null,              -- what decides which rows are loaded
+  grid          pg_catalog.jsonb,                       -- where windows may begin and end, as it was drawn at the first run
+  shape         pg_catalog.jsonb not null,              -- the table as it was when the job began
   range_from    bigint,                      -- the range as it was resolved at the first run
   range_until   bigint,
   source_rows   bigint not null,
   rows_before   bigint not null,             -- source rows before the range
   rows_after    bigint not null,             -- source rows at or after the completion point
   rows_unkeyed  bigint not null,             -- source rows whose time is null or infinite
-  mended        jsonb not null,              -- what was mended in delimited text, and how often
+  mended        pg_catalog.jsonb not null,              -- what was mended in delimited text, and how often
   rows_rejected bigint not null,             -- source rows of no window because they, or their time, cannot be read
-  created_at    timestamptz not null default now(),
+  created_at    pg_catalog.timestamptz not null default pg_catalog.now(),
   -- whose transaction ids those of the batches are: after a dump and restore they are nobody's
-  cluster       bigint not null default (pg_control_system()).system_identifier
+  cluster       bigint not null default (pg_catalog.pg_control_system()).system_identifier
 );
 
 create table if not exists pgbackfill.objects (
   job_id   bigint not null references pgbackfill.jobs on delete cascade,
-  uri      text not null,
+  uri      pg_catalog.text not null,
   bytes    bigint not null,
-  version  text not null,
-  header   bytea,                            -- what stands before its records, once one of them is rejected
+  version  pg_catalog.text not null,
+  header   pg_catalog.bytea,                            -- what stands before its records, once one of them is rejected
   primary key (job_id, uri)
 );
 
 create table if not exists pgbackfill.runs (
-  id          uuid primary key default gen_random_uuid(),
+  id          pg_catalog.uuid primary key default pg_catalog.gen_random_uuid(),
   job_id      bigint not null references pgbackfill.jobs on delete cascade,
-  host        text not null,
+  host        pg_catalog.text not null,
   pid         integer not null,
-  process     text not null,                 -- tells this process from a later one with the same number
-  started_at  timestamptz not null default now(),
-  lease_until timestamptz not null,          -- by this server's clock
-  ended_at    timestamptz
+  process     pg_catalog.text not null,                 -- tells this process from a later one with the same number
+  started_at  pg_catalog.timestamptz not null default pg_catalog.now(),
+  lease_until pg_catalog.timestamptz not null,          -- by this server's clock
+  ended_at    pg_catalog.timestamptz
 );
 
 create index if not exists runs_job on pgbackfill.runs (job_id) where ended_at is null;
@@ -77,10 +77,10 @@ create table if not exists pgbackfill.windows (
   number     bigint not null,                -- chronological, from 0
   lower      bigint not null,                -- first key inside
   upper      bigint not null,                -- first key after it
-  source     bytea not null,                 -- fingerprint of the objects that may hold its rows
-  state      text not null default 'pending'
-             check (state in ('pending', 'loading', 'loaded', 'skipped', 'failed')),
-  run_id     uuid,                           -- who claimed it last
+  source     pg_catalog.bytea not null,                 -- fingerprint of the objects that may hold its rows
+  state      pg_catalog.text not null default 'pending'
+             check (state operator(pg_catalog.=) any (array['pending', 'loading', 'loaded', 'skipped', 'failed'])),
+  run_id     pg_catalog.uuid,                           -- who claimed it last
   attempt    integer not null default 0,
   admitted   boolean not null default false, -- the check of rows that were there before is done
   batches    integer not null default 0,
@@ -89,16 +89,16 @@ create table if not exists pgbackfill.windows (
   rows_skipped bigint not null default 0,    -- source rows left out for a row of their key that was there; not in rows
   rows_updated bigint not null default 0,    -- those whose values a row that was there took; in rows
   rejected   bigint not null default 0,
-  row_hash   bytea,
-  claimed_at timestamptz,
-  loaded_at  timestamptz,
-  error      text,
+  row_hash   pg_catalog.bytea,
+  claimed_at pg_catalog.timestamptz,
+  loaded_at  pg_catalog.timestamptz,
+  error      pg_catalog.text,
   primary key (job_id, number)
 ) with (fillfactor = 70);                    -- every batch updates its window's row: keep the new version on the page
 
-create index if not exists windows_open on pgbackfill.windows (job_id, number) where state in ('pending', 'loading', 'failed');
+create index if not exists windows_open on pgbackfill.windows (job_id, number) where state operator(pg_catalog.=) any (array['pending', 'loading', 'failed']);
 
-create index if not exists windows_rejecting on pgbackfill.windows (job_id) where rejected > 0;
+create index if not exists windows_rejecting on pgbackfill.windows (job_id) where rejected operator(pg_catalog.>) 0;
 
 -- Transaction ids stand in rows of their own: an array in the window's row would be rewritten by every batch.
 create table if not exists pgbackfill.batches (
@@ -106,7 +106,7 @@ create table if not exists pgbackfill.batches (
   number  bigint not null,
   attempt integer not null,
   batch   integer not null,
-  xid     xid8 not null,                     -- rows of this batch carry its low 32 bits in xmin
+  xid     pg_catalog.xid8 not null,                     -- rows of this batch carry its low 32 bits in xmin
   rows    bigint not null,
   bytes   bigint not null,
   rows_skipped bigint not null default 0,
@@ -124,13 +124,13 @@ create table if not exists pgbackfill.rejects (
   number      bigint,                        -- the window; null where the row belongs to none
   attempt     integer,
   batch       integer,
-  object      text not null,
+  object      pg_catalog.text not null,
   record      bigint not null,               -- in the object, from 1
   byte        bigint,                        -- offset in the object
-  column_name text,                          -- null where the record as a whole is at fault
-  reason      text not null,
-  sqlstate    text,
-  raw         bytea not null,                -- the record as it stood, without its line end
+  column_name pg_catalog.text,                          -- null where the record as a whole is at fault
+  reason      pg_catalog.text not null,
+  sqlstate    pg_catalog.text,
+  raw         pg_catalog.bytea not null,                -- the record as it stood, without its line end
   raw_cut     boolean not null,              -- it was longer
   foreign key (job_id, number) references pgbackfill.windows on delete cascade on update cascade
 );

@@ -16,7 +16,7 @@ use crate::model::{Event, Observer, Window};
 use crate::options::{Existing, Options};
 use crate::report::{count, counted};
 use crate::schema::Merge;
-use crate::target::Durability;
+use crate::target::{Durability, SearchPath};
 
 /// What becomes of the windows of the former plan, and which are new.
 #[derive(Debug, Default)]
@@ -209,7 +209,7 @@ async fn count_own(job: &JobRecord, prepared: &Prepared, status: &WindowStatus) 
         return Ok(0);
     }
     let sql = prepared.statements.count_written(Some(&status.window), &xids);
-    let found: i64 = prepared.session.query_one(&sql, &[]).await?.get(0);
+    let found: i64 = prepared.session.query_one_in(SearchPath::Own, &sql, &[]).await?.get(0);
     Ok(u64::try_from(found).unwrap_or(0))
 }
 
@@ -220,7 +220,7 @@ async fn delete_own(job: &JobRecord, prepared: &Prepared, status: &WindowStatus)
     if written_by.is_empty() {
         return Ok(0);
     }
-    let found = session.execute(&statements.delete(&status.window, Some(&written_by)), &[]).await?;
+    let found = session.execute_in(SearchPath::Own, &statements.delete(&status.window, Some(&written_by))).await?;
     if found < status.rows {
         let missing = Missing { found, loaded: status.rows, written_by: &written_by };
         let name = status.window.display(job.key_kind);

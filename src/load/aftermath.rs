@@ -8,7 +8,7 @@
 use super::context::Context;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::Window;
-use crate::target::Session;
+use crate::target::{SearchPath, Session};
 
 /// What was done to the table, as counted before a batch and after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +56,8 @@ pub(super) async fn after(
     if left_alone {
         return Ok(false);
     }
-    let own: i64 = session.query_one(&context.statements.count_own(window), &[]).await?.get(0);
+    let count = context.statements.count_own(window);
+    let own: i64 = session.query_one_in(SearchPath::Own, &count, &[]).await?.get(0);
     if u64::try_from(own) == Ok(rows) {
         return Ok(true);
     }

@@ -22,7 +22,7 @@ use crate::ledger::{self, Claim, Counters};
 use crate::model::{Block, Conflicts, Event, Reject, RowHash};
 use crate::options::{Commit, Limits};
 use crate::report;
-use crate::target::{CopyIn, Durability, Session, shape};
+use crate::target::{CopyIn, Durability, SearchPath, Session, shape};
 
 /// How long a COPY waits for the next block. A healthy source has blocks waiting, and one that is only slow for a moment
 /// (an object opened, a page of a store fetched) takes less than this; whoever waits for a lock notices it hardly.
@@ -328,7 +328,7 @@ impl Batches<'_> {
     /// Moves all that was sent from the stage to the table, if rows go through one.
     async fn move_in(&self, sent: Sent) -> Result<Stored> {
         if let Some(sql) = self.context.statements.after_copy() {
-            let (rows, stored) = (sent.rows, self.session.execute(&sql, &[]).await?);
+            let (rows, stored) = (sent.rows, self.session.execute_in(SearchPath::Own, &sql).await?);
             if stored != rows {
                 return Err(Error::new(ErrorKind::Target, format!("the server stored {stored} of {rows} rows"))
                     .with_hint("a rule, a trigger or a policy drops rows; load into a table that takes them all"));

@@ -12,7 +12,7 @@ use crate::ledger::{Claim, Written};
 use crate::model::{Event, Window};
 use crate::options::Existing;
 use crate::report;
-use crate::target::{Durability, Session};
+use crate::target::{Durability, SearchPath, Session};
 
 /// What the window held when it was claimed.
 pub(super) enum Admission {
@@ -105,7 +105,7 @@ pub(super) async fn delete_own(
         return Err(super::updated(written.updated));
     }
     let truncated = truncate::truncate(session, statements, window, written).await?;
-    let deleted = session.execute(&statements.delete(window, Some(&written.xids)), &[]).await?;
+    let deleted = session.execute_in(SearchPath::Own, &statements.delete(window, Some(&written.xids))).await?;
     Ok(Cleared { rows: truncated + deleted, dead: deleted })
 }
 
@@ -135,7 +135,8 @@ async fn reconcile(context: &Context, session: &Session, window: &Window, found:
 
 /// Deletes all that the window holds, within the scope, and sees to it that nothing stays.
 async fn replace(context: &Context, session: &Session, window: &Window) -> Result<Cleared> {
-    let deleted = session.execute(&context.statements.delete(window, None), &[]).await?;
+    let statements = &context.statements;
+    let deleted = session.execute_in(statements.path(), &statements.delete(window, None)).await?;
     remains::refuse(session, &context.statements, window, &context.job.table, &context.name(window)).await?;
     Ok(Cleared::one_by_one(deleted))
 }
@@ -151,7 +152,8 @@ async fn admit_first(context: &Context, session: &Session, window: &Window) -> R
         Existing::Keep => Ok(nothing),
         Existing::Replace => replace(context, session, window).await.map(Admission::Cleared),
         Existing::Error | Existing::Skip => {
-            let occupied: bool = session.query_one(&context.statements.occupied(window), &[]).await?.get(0);
+            let statements = &context.statements;
+            let occupied = session.query_one_in(statements.path(), &statements.occupied(window), &[]).await?.get(0);
             match (occupied, context.existing()) {
                 (false, _) => Ok(nothing),
                 (true, Existing::Skip) => Ok(Admission::Occupied),

@@ -213,19 +213,19 @@ fn record(prepared: &Prepared, options: &Options) -> JobRecord {
 /// Without a time column, `--existing` speaks of the table as a whole, once, when the job begins.
 async fn admit_whole(prepared: &Prepared, options: &Options) -> Result<()> {
     let whole = Window::pieces(0, u64::MAX).expect("the run is not empty");
-    let session = &prepared.session;
+    let (session, statements) = (&prepared.session, &prepared.statements);
     match options.existing() {
         Existing::Keep => Ok(()),
         Existing::Replace => {
-            session.execute(&prepared.statements.delete(&whole, None), &[]).await?;
+            session.execute_in(statements.path(), &statements.delete(&whole, None)).await?;
             let table = prepared.table.name.to_string();
-            remains::refuse(session, &prepared.statements, &whole, &table, "the whole table").await
+            remains::refuse(session, statements, &whole, &table, "the whole table").await
         }
         Existing::Skip => Err(Error::new(ErrorKind::Settings, "--existing skip needs a time column").with_hint(
             "without one there are no windows to skip; --existing keep loads beside the rows that are there",
         )),
         Existing::Error => {
-            let held: bool = session.query_one(&prepared.statements.occupied(&whole), &[]).await?.get(0);
+            let held = session.query_one_in(statements.path(), &statements.occupied(&whole), &[]).await?.get(0);
             if held { Err(occupied(&prepared.table.name.to_string(), "the whole table")) } else { Ok(()) }
         }
     }

@@ -9,7 +9,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::failpoint;
 use crate::model::{Conflicts, RowHash};
 use crate::schema::{Merge, column_list};
-use crate::target::{Session, tuples};
+use crate::target::{SearchPath, Session, tuples};
 
 /// What became of the rows of a batch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -55,10 +55,14 @@ fn have(rows: u64) -> String {
 async fn insert(context: &Context, session: &Session, merge: &Merge) -> Result<Stored> {
     // The low 32 bits of a transaction's id are what its rows carry.
     let own =
-        format!("select xid::text::bigint & 4294967295 from pgbackfill.batches where job_id = {}", context.job.id);
+        format!(
+            "select xid::pg_catalog.text::bigint operator(pg_catalog.&) 4294967295 from pgbackfill.batches \
+             where job_id operator(pg_catalog.=) {}",
+            context.job.id
+        );
     let statements = &context.statements;
     let (sql, is_hashed) = (statements.merge_in(merge, &own), statements.returns_hashed());
-    let mut stream = Box::pin(session.copy_out(&sql).await?);
+    let mut stream = Box::pin(session.copy_out(&sql, SearchPath::Own).await?);
     let (mut reader, mut stored) = (tuples::Reader::default(), Stored::default());
     while let Some(message) = stream.try_next().await? {
         reader.read(&message, &mut |fields: &[u8]| {

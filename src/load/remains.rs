@@ -7,7 +7,7 @@ use super::statements::Statements;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{JobRecord, WindowStatus};
 use crate::model::Window;
-use crate::target::Session;
+use crate::target::{SearchPath, Session};
 
 /// Takes the rows of a window that its delete did not find, having `deleted` fewer than were loaded; how many that were.
 /// What others have updated or deleted since is theirs, and is left.
@@ -30,7 +30,7 @@ pub(super) async fn take(
     // A time column that is not hashed is one that triggers may rewrite, and so move rows out of their window.
     let may_move = job.time_column.as_ref().is_some_and(|time| !job.hashed.contains(time));
     let moved = match may_move {
-        true => session.execute(&statements.delete_anywhere(written_by), &[]).await?,
+        true => session.execute_in(SearchPath::Own, &statements.delete_anywhere(written_by)).await?,
         false => 0,
     };
     let place = (!may_move).then_some(&status.window);
@@ -57,7 +57,8 @@ impl Missing<'_> {
         place: Option<&Window>,
         name: &str,
     ) -> Result<()> {
-        let left: i64 = session.query_one(&statements.count_written(place, self.written_by), &[]).await?.get(0);
+        let count = statements.count_written(place, self.written_by);
+        let left: i64 = session.query_one_in(SearchPath::Own, &count, &[]).await?.get(0);
         if left > 0 {
             return Err(Error::new(ErrorKind::Target, format!("{left} rows of the job stay in {}", job.table))
                 .in_window(name)
@@ -95,7 +96,7 @@ pub(super) async fn refuse(
     table: &str,
     name: &str,
 ) -> Result<()> {
-    let held: bool = session.query_one(&statements.occupied(window), &[]).await?.get(0);
+    let held: bool = session.query_one_in(statements.path(), &statements.occupied(window), &[]).await?.get(0);
     if !held {
         return Ok(());
     }

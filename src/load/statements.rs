@@ -1,11 +1,14 @@
 //! How a table's rows are put in and taken out: the SQL of a job, made once.
+//!
+//! These statements run in the session's own search path, for the table's triggers; so every name in them is qualified,
+//! down to operators.
 
 use super::layout::Route;
 use crate::encode::CopyFormat;
 use crate::ledger::JobRecord;
 use crate::model::{KeyKind, Window};
-use crate::schema::{Merge, Table, column_list, quote_identifier, time_predicate};
-use crate::target::xid_array;
+use crate::schema::{Merge, Table, column_list, quote_identifier, scope_predicate, time_predicate, written_by};
+use crate::target::{SearchPath, xid_array};
 
 /// The SQL of one job.
 #[derive(Debug, Clone)]
@@ -138,10 +141,13 @@ impl Statements {
         let set = |name: &String| format!("{0} = excluded.{0}", quote_identifier(name));
         let action = if merge.updates() {
             let set = merge.updated.iter().map(set).collect::<Vec<_>>().join(", ");
-            let updated = format!("nextval('pg_temp.{UPDATED}') > 0");
+            let next = |name| format!("pg_catalog.nextval('pg_temp.{name}'::pg_catalog.regclass)");
+            let updated = format!("{} operator(pg_catalog.>) 0", next(UPDATED));
             let counted = match merge.crosses_windows {
                 true => format!(
-                    "case when stored.xmin::text::bigint in ({own}) then nextval('pg_temp.{OWN}') < 0 else {updated} end"
+                    "case when stored.xmin::pg_catalog.text::bigint operator(pg_catalog.=) any ({own}) \
+                     then {} operator(pg_catalog.<) 0 else {updated} end",
+                    next(OWN)
                 ),
                 false => updated,
             };
@@ -163,6 +169,12 @@ impl Statements {
             .then(|| format!("insert into {table} ({columns}) select {columns} from pg_temp.{STAGE}"))
     }
 
+    /// The search path for a statement about all rows of a window. One with a predicate of the user's is pinned, or others
+    /// could decide what that means.
+    pub(crate) fn path(&self) -> SearchPath {
+        if self.scope.is_some() { SearchPath::Pinned } else { SearchPath::Own }
+    }
+
     /// Deletes rows in `window`: those that the given transactions wrote, or all within the scope.
     pub(crate) fn delete(&self, window: &Window, written_by: Option<&[u64]>) -> String {
         format!("delete from {} where {}", self.table, self.predicate(window, written_by))
@@ -175,22 +187,23 @@ impl Statements {
 
     /// Deletes rows that the given transactions wrote, wherever a trigger has moved them.
     pub(crate) fn delete_anywhere(&self, written_by: &[u64]) -> String {
-        format!("delete from {} where xmin = any ({})", self.table, xid_array(written_by))
+        format!("delete from {} where {}", self.table, self::written_by(&xid_array(written_by)))
     }
 
     /// Counts rows that the given transactions wrote: those in `window`, or wherever they are.
     pub(crate) fn count_written(&self, window: Option<&Window>, written_by: &[u64]) -> String {
         let rows = match window {
             Some(window) => self.predicate(window, Some(written_by)),
-            None => format!("xmin = any ({})", xid_array(written_by)),
+            None => self::written_by(&xid_array(written_by)),
         };
-        format!("select count(*) from {} where {rows}", self.table)
+        format!("select pg_catalog.count(*) from {} where {rows}", self.table)
     }
 
     /// Counts rows in `window` that the transaction that asks wrote.
     pub(crate) fn count_own(&self, window: &Window) -> String {
         let time = self.time_predicate(window).map_or_else(String::new, |time| format!("{time} and "));
-        format!("select count(*) from {} where {time}xmin = pg_current_xact_id()::xid", self.table)
+        let own = "xmin operator(pg_catalog.=) pg_catalog.pg_current_xact_id()::pg_catalog.xid";
+        format!("select pg_catalog.count(*) from {} where {time}{own}", self.table)
     }
 
     /// The table as SQL spells it, where triggers may change rows once they are stored.
@@ -208,8 +221,8 @@ impl Statements {
     fn predicate(&self, window: &Window, written_by: Option<&[u64]>) -> String {
         let time = self.time_predicate(window);
         let rows = match written_by {
-            Some(xids) => Some(format!("xmin = any ({})", xid_array(xids))),
-            None => self.scope.as_ref().map(|scope| format!("({scope})")),
+            Some(xids) => Some(self::written_by(&xid_array(xids))),
+            None => self.scope.as_deref().map(scope_predicate),
         };
         let parts: Vec<String> = time.into_iter().chain(rows).collect();
         if parts.is_empty() { "true".to_owned() } else { parts.join(" and ") }

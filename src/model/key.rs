@@ -82,13 +82,13 @@ impl KeyKind {
         Error::new(ErrorKind::Settings, format!("'{text}' is not a value of type {self}"))
     }
 
-    /// The key as a literal that the server reads back to the same value, whatever its settings.
+    /// The key as a literal that the server reads back to the same value, whatever its settings and search path.
     #[must_use]
     pub fn literal(self, key: TimeKey) -> String {
         match self {
-            Self::TimestampTz => format!("'{}'::timestamptz", datetime::format_timestamptz(self.bound(key))),
+            Self::TimestampTz => format!("'{}'::pg_catalog.timestamptz", datetime::format_timestamptz(self.bound(key))),
             Self::Timestamp => format!("'{}'::timestamp", datetime::format_timestamp(self.bound(key))),
-            Self::Date => format!("'{}'::date", datetime::format_date(self.bound(key))),
+            Self::Date => format!("'{}'::pg_catalog.date", datetime::format_date(self.bound(key))),
             Self::Integer => format!("'{}'::bigint", key.0),
         }
     }
@@ -185,8 +185,8 @@ mod tests {
         let noon = key(KeyKind::Timestamp, "2024-01-31 12:00");
         assert_eq!(KeyKind::Timestamp.short(noon), "2024-01-31 12:00");
         assert_eq!(KeyKind::Timestamp.literal(noon), "'2024-01-31 12:00:00'::timestamp");
-        assert_eq!(KeyKind::TimestampTz.literal(noon), "'2024-01-31 12:00:00+00'::timestamptz");
-        assert_eq!(KeyKind::Date.literal(key(KeyKind::Date, "0044-03-15 BC")), "'0044-03-15 BC'::date");
+        assert_eq!(KeyKind::TimestampTz.literal(noon), "'2024-01-31 12:00:00+00'::pg_catalog.timestamptz");
+        assert_eq!(KeyKind::Date.literal(key(KeyKind::Date, "0044-03-15 BC")), "'0044-03-15 BC'::pg_catalog.date");
         assert_eq!(KeyKind::Integer.literal(TimeKey(-1)), "'-1'::bigint");
         assert_eq!(KeyKind::Integer.short(TimeKey(-1)), "-1");
     }

@@ -17,6 +17,6 @@ pub use mapping::{MappedColumn, Mapping, ObjectColumns};
 pub use reading::Reading;
 pub use shape::{Shape, ShapeColumn};
 pub use sql::quote_identifier;
-pub(crate) use sql::{column_list, time_predicate};
+pub(crate) use sql::{column_list, scope_predicate, time_predicate, written_by};
 pub use table::{Column, Partitions, Relation, Table, TableName, WhenAbsent};
 pub use types::{PgAttribute, PgKind, PgType};

@@ -8,7 +8,7 @@ pub(crate) use shape::shape;
 use tokio_postgres::Row;
 pub(crate) use unique::uniqueness;
 
-use super::Session;
+use super::{SearchPath, Session};
 use crate::error::{Error, ErrorKind, Result};
 use crate::schema::{Column, Partitions, Relation, Table, TableName, WhenAbsent};
 
@@ -18,12 +18,8 @@ use crate::schema::{Column, Partitions, Relation, Table, TableName, WhenAbsent};
 ///
 /// [`ErrorKind::Schema`] if there is no such table, or rows cannot be inserted into it.
 pub async fn describe(session: &Session, name: &str) -> Result<Table> {
-    let row = session
-        .query_opt(include_str!("catalog/relation.sql"), &[&name])
-        .await
-        .map_err(|error| error.context(format!("table name {name}")))?
-        .ok_or_else(|| missing(name))?;
-    let oid: u32 = row.get("oid");
+    let oid = resolve(session, name).await?.ok_or_else(|| missing(name))?;
+    let row = session.query_opt(include_str!("catalog/relation.sql"), &[&oid]).await?.ok_or_else(|| missing(name))?;
     let name = TableName { schema: row.get("schema"), name: row.get("name") };
     let relation = relation(&row, &name)?;
     // Before the columns are read: what changes in between is seen as a change, never taken for what was planned with.
@@ -45,6 +41,13 @@ pub async fn describe(session: &Session, name: &str) -> Result<Table> {
         shape,
         name,
     })
+}
+
+/// The table that the session's own search path has under this name.
+async fn resolve(session: &Session, name: &str) -> Result<Option<u32>> {
+    let sql = "select pg_catalog.to_regclass($1)::pg_catalog.oid";
+    let found = session.query_one_in(SearchPath::Own, sql, &[&name]).await;
+    Ok(found.map_err(|error| error.context(format!("table name {name}")))?.get(0))
 }
 
 fn names_where(triggers: &[Row], what: &str) -> Vec<String> {

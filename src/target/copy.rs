@@ -12,6 +12,7 @@ use futures_util::{SinkExt, Stream, TryStreamExt};
 use tokio_postgres::{CopyInSink, CopyOutStream};
 
 use super::link::{Link, Phase};
+use super::search_path::SearchPath;
 use super::{Durability, Session};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -34,13 +35,13 @@ struct CopyOut {
 }
 
 impl Session {
-    /// Starts `copy … from stdin`, in the transaction that is open. Refused, it takes the connection with it.
+    /// Starts `copy … from stdin` in the transaction that is open, with the session's own search path. Refused, it takes the connection with it.
     pub(crate) async fn copy_in(&self, sql: &str) -> Result<CopyIn> {
         let link = self.current();
         if link.phase() == Phase::Outside {
             return Err(Error::new(ErrorKind::Internal, "a COPY into the server outside of a transaction"));
         }
-        match link.wait(sql, link.client.copy_in(sql)).await {
+        match link.wait(sql, link.with_path(SearchPath::Own, link.client.copy_in(sql))).await {
             Ok(sink) => Ok(CopyIn { sink: Box::pin(sink), link, sql: sql.to_owned(), finished: false }),
             Err(error) => {
                 // The protocol library ends a COPY that never began, and takes the server's answer to that for its answer to
@@ -54,13 +55,17 @@ impl Session {
     /// Runs `copy … to stdout` and yields its messages: in binary format the header, then a row each, then the trailer.
     /// Outside of a transaction it has its own, which ends with the last message, or with the connection where the stream
     /// is dropped before.
-    pub(crate) async fn copy_out(&self, sql: &str) -> Result<impl Stream<Item = Result<Bytes>> + use<>> {
+    pub(crate) async fn copy_out(
+        &self,
+        sql: &str,
+        path: SearchPath,
+    ) -> Result<impl Stream<Item = Result<Bytes>> + use<>> {
         let alone = self.current().phase() == Phase::Outside;
         if alone {
             self.begin(Durability::Synchronous).await?;
         }
         let link = self.current();
-        let stream = match link.wait(sql, link.client.copy_out(sql)).await {
+        let stream = match link.wait(sql, link.with_path(path, link.client.copy_out(sql))).await {
             Ok(stream) => Box::pin(stream),
             Err(error) => {
                 if alone {

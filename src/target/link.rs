@@ -7,6 +7,7 @@ use tokio::task::AbortHandle;
 use tokio_postgres::Client;
 
 use super::ConnectSettings;
+use super::search_path::SearchPath;
 use super::transaction::opening;
 use crate::error::Result;
 
@@ -22,6 +23,8 @@ pub(super) struct Link {
     pub(super) is_utf8: bool,
     driver: AbortHandle,
     phase: AtomicU8,
+    /// Whether the open transaction has the session's own search path.
+    in_own_path: AtomicBool,
     /// 0 while it is not known.
     process: AtomicI32,
     abandoned: AtomicBool,
@@ -55,6 +58,7 @@ impl Link {
             is_utf8: opened.is_utf8,
             driver: opened.driver.abort_handle(),
             phase: AtomicU8::new(Phase::Outside as u8),
+            in_own_path: AtomicBool::new(false),
             process: AtomicI32::new(0),
             abandoned: AtomicBool::new(false),
             made: Instant::now(),
@@ -94,6 +98,15 @@ impl Link {
 
     pub(super) fn enter(&self, phase: Phase) {
         self.phase.store(phase as u8, Ordering::SeqCst);
+    }
+
+    /// The search path of the transaction that is open.
+    pub(super) fn path(&self) -> SearchPath {
+        if self.in_own_path.load(Ordering::SeqCst) { SearchPath::Own } else { SearchPath::Pinned }
+    }
+
+    pub(super) fn note_path(&self, path: SearchPath) {
+        self.in_own_path.store(path == SearchPath::Own, Ordering::SeqCst);
     }
 
     /// Notes that a statement failed: if a transaction is open, nothing of it can be committed.

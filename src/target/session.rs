@@ -11,6 +11,7 @@ use tokio_postgres::Row;
 use super::ConnectSettings;
 use super::link::{Link, Phase};
 use super::parameter::{Parameter, typed};
+use super::search_path::SearchPath;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A session with the server.
@@ -58,33 +59,34 @@ impl Session {
     }
 
     /// Runs statements that take no parameters and return no rows, in the transaction that is open, or in one of their own.
+    /// Names are looked up in the session's own search path.
     ///
     /// # Errors
     ///
     /// What the server refuses, as [`ErrorKind::Target`] or, where the connection was lost, [`ErrorKind::Connection`].
     pub async fn run(&self, sql: &str) -> Result<()> {
         let link = self.link().await?;
-        link.answer(sql, link.client.batch_execute(sql)).await
+        link.answer(sql, SearchPath::Own, link.client.batch_execute(sql)).await
     }
 
     pub(crate) async fn query(&self, sql: &str, parameters: &[&dyn Parameter]) -> Result<Vec<Row>> {
         let link = self.link().await?;
-        link.answer(sql, link.client.query_typed(sql, &typed(parameters))).await
+        link.answer(sql, SearchPath::Pinned, link.client.query_typed(sql, &typed(parameters))).await
     }
 
     pub(crate) async fn query_one(&self, sql: &str, parameters: &[&dyn Parameter]) -> Result<Row> {
         let link = self.link().await?;
-        link.answer(sql, link.client.query_typed_one(sql, &typed(parameters))).await
+        link.answer(sql, SearchPath::Pinned, link.client.query_typed_one(sql, &typed(parameters))).await
     }
 
     pub(crate) async fn query_opt(&self, sql: &str, parameters: &[&dyn Parameter]) -> Result<Option<Row>> {
         let link = self.link().await?;
-        link.answer(sql, link.client.query_typed_opt(sql, &typed(parameters))).await
+        link.answer(sql, SearchPath::Pinned, link.client.query_typed_opt(sql, &typed(parameters))).await
     }
 
     pub(crate) async fn execute(&self, sql: &str, parameters: &[&dyn Parameter]) -> Result<u64> {
         let link = self.link().await?;
-        link.answer(sql, link.client.execute_typed(sql, &typed(parameters))).await
+        link.answer(sql, SearchPath::Pinned, link.client.execute_typed(sql, &typed(parameters))).await
     }
 
     /// Connections that the server still has for ordinary roles.
@@ -138,14 +140,14 @@ fn storable(text: &str, is_utf8: bool) -> String {
     stored
 }
 
-/// Transaction ids as a literal that compares with `xmin`, which holds their low 32 bits.
+/// Transaction ids as a literal that compares with `xmin`, which holds their low 32 bits; under any search path.
 pub(crate) fn xid_array(xids: &[u64]) -> String {
     let mut text = String::from("'{");
     for (i, xid) in xids.iter().enumerate() {
         let comma = if i == 0 { "" } else { "," };
         write!(text, "{comma}{}", xid & u64::from(u32::MAX)).expect("a String takes any text");
     }
-    text.push_str("}'::xid[]");
+    text.push_str("}'::pg_catalog.xid[]");
     text
 }
 
@@ -165,6 +167,6 @@ mod tests {
 
     #[test]
     fn transaction_ids_are_cut_to_the_32_bits_that_xmin_holds() {
-        assert_eq!(xid_array(&[7, (1 << 32) + 9]), "'{7,9}'::xid[]");
+        assert_eq!(xid_array(&[7, (1 << 32) + 9]), "'{7,9}'::pg_catalog.xid[]");
     }
 }

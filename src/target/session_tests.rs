@@ -24,29 +24,29 @@ async fn number(session: &Session, query: &str) -> i64 {
 async fn scene() -> (Server, Session) {
     let server = Server::start().unwrap();
     let session = Session::open(&settings(&server)).await.unwrap();
-    session.run("create table t (n bigint check (n > 0), unique (n) deferrable initially deferred)").await.unwrap();
+    session.run("create table public.t (n bigint check (n > 0), unique (n) deferrable initially deferred)").await.unwrap();
     (server, session)
 }
 
 #[tokio::test]
 async fn a_statement_outside_of_a_transaction_is_one_and_its_own_failure_is_told() {
     let (_server, session) = scene().await;
-    let xids = "select count(distinct xmin::text) from t";
-    session.run("insert into t values (1); insert into t values (2)").await.unwrap();
-    session.execute("insert into t values ($1)", &[&3_i64]).await.unwrap();
+    let xids = "select count(distinct xmin::text) from public.t";
+    session.run("insert into public.t values (1); insert into public.t values (2)").await.unwrap();
+    session.execute("insert into public.t values ($1)", &[&3_i64]).await.unwrap();
     assert_eq!(number(&session, xids).await, 2);
     for (statement, code) in [
-        ("insert into t values (0)", "23514"),
-        ("insert into t values (4); select 1/0", "22012"),
+        ("insert into public.t values (0)", "23514"),
+        ("insert into public.t values (4); select 1/0", "22012"),
         ("nonsense", "42601"),
     ] {
         let error = session.run(statement).await.unwrap_err();
         assert_eq!(error.place().sqlstate.as_deref(), Some(code), "{statement}");
     }
     // What only the commit finds out is told too.
-    let error = session.execute("insert into t values ($1)", &[&3_i64]).await.unwrap_err();
+    let error = session.execute("insert into public.t values ($1)", &[&3_i64]).await.unwrap_err();
     assert_eq!(error.place().sqlstate.as_deref(), Some("23505"));
-    assert_eq!(number(&session, "select sum(n)::bigint from t").await, 6);
+    assert_eq!(number(&session, "select sum(n)::bigint from public.t").await, 6);
     assert_eq!(session.query_one("select 1 where false", &[]).await.unwrap_err().kind(), ErrorKind::Internal);
     assert_eq!(number(&session, "select count(*) from pg_stat_activity where state = 'idle in transaction'").await, 0);
 }
@@ -55,32 +55,32 @@ async fn a_statement_outside_of_a_transaction_is_one_and_its_own_failure_is_told
 async fn a_transaction_whose_statement_failed_cannot_be_committed() {
     let (_server, session) = scene().await;
     let work = async {
-        session.execute("insert into t values (1)", &[]).await?;
-        let refused = session.execute("insert into t values (0)", &[]).await;
+        session.execute("insert into public.t values (1)", &[]).await?;
+        let refused = session.execute("insert into public.t values (0)", &[]).await;
         assert!(refused.is_err());
         Ok(())
     };
     let error = session.transact(Durability::Synchronous, work).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
     let work = async {
-        drop(session.copy_in("copy t from stdin").await?);
+        drop(session.copy_in("copy public.t from stdin").await?);
         Ok(())
     };
     assert!(session.transact(Durability::Synchronous, work).await.is_err());
-    assert_eq!(number(&session, "select count(*) from t").await, 0);
+    assert_eq!(number(&session, "select count(*) from public.t").await, 0);
 }
 
 #[tokio::test]
 async fn a_transaction_that_is_not_awaited_to_its_end_leaves_nothing_behind() {
     let (_server, session) = scene().await;
     let work = session.transact(Durability::Synchronous, async {
-        session.execute("insert into t values (1)", &[]).await?;
+        session.execute("insert into public.t values (1)", &[]).await?;
         std::future::pending::<Result<()>>().await
     });
     tokio::time::timeout(Duration::from_millis(200), work).await.unwrap_err();
-    assert_eq!(number(&session, "select count(*) from t").await, 0);
-    session.execute("insert into t values (2)", &[]).await.unwrap();
-    assert_eq!(number(&session, "select sum(n)::bigint from t").await, 2);
+    assert_eq!(number(&session, "select count(*) from public.t").await, 0);
+    session.execute("insert into public.t values (2)", &[]).await.unwrap();
+    assert_eq!(number(&session, "select sum(n)::bigint from public.t").await, 2);
 }
 
 #[tokio::test]
@@ -88,28 +88,28 @@ async fn a_transaction_within_another_is_refused_and_neither_is_committed() {
     let (_server, session) = scene().await;
     let error = session
         .transact(Durability::Synchronous, async {
-            session.execute("insert into t values (1)", &[]).await?;
+            session.execute("insert into public.t values (1)", &[]).await?;
             session.begin(Durability::Synchronous).await
         })
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Internal);
-    assert_eq!(number(&session, "select count(*) from t").await, 0);
+    assert_eq!(number(&session, "select count(*) from public.t").await, 0);
 }
 
 #[tokio::test]
 async fn a_copy_out_has_a_transaction_of_its_own_and_may_be_left_midway() {
     let (_server, session) = scene().await;
-    session.run("insert into t select generate_series(1, 100000)").await.unwrap();
-    let copy = "copy (select n from t) to stdout";
-    let lines: Vec<Bytes> = session.copy_out(copy).await.unwrap().try_collect().await.unwrap();
+    session.run("insert into public.t select generate_series(1, 100000)").await.unwrap();
+    let copy = "copy (select n from public.t) to stdout";
+    let lines: Vec<Bytes> = session.copy_out(copy, SearchPath::Own).await.unwrap().try_collect().await.unwrap();
     assert_eq!(lines.len(), 100_000);
-    let mut stream = Box::pin(session.copy_out(copy).await.unwrap());
+    let mut stream = Box::pin(session.copy_out(copy, SearchPath::Own).await.unwrap());
     assert!(stream.try_next().await.unwrap().is_some());
     drop(stream);
-    assert!(session.copy_out("copy (select nothing) to stdout").await.is_err());
-    session.execute("insert into t values (200000)", &[]).await.unwrap();
-    assert_eq!(number(&session, "select count(*) from t").await, 100_001);
+    assert!(session.copy_out("copy (select nothing) to stdout", SearchPath::Pinned).await.is_err());
+    session.execute("insert into public.t values (200000)", &[]).await.unwrap();
+    assert_eq!(number(&session, "select count(*) from public.t").await, 100_001);
 }
 
 #[tokio::test]
@@ -128,9 +128,9 @@ async fn a_session_whose_connection_ended_between_transactions_goes_on_over_anot
     session.begin(Durability::Synchronous).await.unwrap();
     let doomed = number(&session, pid).await;
     number(&other, &format!("select 1::bigint where pg_terminate_backend({doomed}, 5000)")).await;
-    assert_eq!(session.run("insert into t values (1)").await.unwrap_err().kind(), ErrorKind::Connection);
+    assert_eq!(session.run("insert into public.t values (1)").await.unwrap_err().kind(), ErrorKind::Connection);
     session.rollback().await.unwrap();
-    assert_eq!(number(&session, "select count(*) from t").await, 0);
+    assert_eq!(number(&session, "select count(*) from public.t").await, 0);
 }
 
 #[tokio::test]
@@ -158,17 +158,17 @@ async fn a_statement_without_an_answer_in_time_is_cancelled_and_its_connection_g
         .unwrap();
     for end in [false, true] {
         session.begin(Durability::Synchronous).await.unwrap();
-        let mut copy = session.copy_in("copy t from stdin").await.unwrap();
+        let mut copy = session.copy_in("copy public.t from stdin").await.unwrap();
         let block = Bytes::from("1\n".repeat(1 << 20));
         let mut sent = copy.send(Bytes::from_static(b"1\n")).await;
         while sent.is_ok() && !end {
             sent = copy.send(block.clone()).await;
         }
         let error = if end { copy.finish(1).await.unwrap_err() } else { sent.unwrap_err() };
-        assert!(error.to_string().contains("did not answer within 0.3 s: copy t from stdin"), "{error}");
+        assert!(error.to_string().contains("did not answer within 0.3 s: copy public.t from stdin"), "{error}");
         session.rollback().await.unwrap();
     }
-    assert_eq!(number(&session, "select count(*) from t").await, 0);
+    assert_eq!(number(&session, "select count(*) from public.t").await, 0);
 }
 
 #[tokio::test]
@@ -182,9 +182,9 @@ async fn a_wait_names_what_is_waited_for_and_who_holds_it() {
         }
     });
     let session = Session::open(&settings(&server).with_observer(observer)).await.unwrap();
-    session.run("insert into t values (1)").await.unwrap();
+    session.run("insert into public.t values (1)").await.unwrap();
     holder.begin(Durability::Synchronous).await.unwrap();
-    holder.run("update t set n = 2; select pg_advisory_xact_lock(7)").await.unwrap();
+    holder.run("update public.t set n = 2; select pg_advisory_xact_lock(7)").await.unwrap();
     let pid = holder.query_one("select pg_backend_pid()", &[]).await.unwrap().get::<_, i32>(0);
     let others = [settings(&server), settings(&server)];
     let (row, advisory) = (Session::open(&others[0]).await.unwrap(), Session::open(&others[1]).await.unwrap());
@@ -197,10 +197,10 @@ async fn a_wait_names_what_is_waited_for_and_who_holds_it() {
         while !waits_for_row().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        session.run("lock table t").await
+        session.run("lock table public.t").await
     };
     let waits =
-        async { tokio::join!(row.run("update t set n = 3"), advisory.run("select pg_advisory_xact_lock(7)"), lock) };
+        async { tokio::join!(row.run("update public.t set n = 3"), advisory.run("select pg_advisory_xact_lock(7)"), lock) };
     let release = async {
         while told.lock().unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -226,15 +226,15 @@ async fn a_wait_names_what_is_waited_for_and_who_holds_it() {
 #[tokio::test]
 async fn after_a_copy_that_was_refused_each_answer_is_to_what_was_asked() {
     let (_server, session) = scene().await;
-    for sql in ["copy nowhere from stdin", "copy t (nothing) from stdin", "copy t from stdin (format none)"] {
+    for sql in ["copy nowhere from stdin", "copy public.t (nothing) from stdin", "copy public.t from stdin (format none)"] {
         let work = async { session.copy_in(sql).await.map(drop) };
         let error = session.transact(Durability::Synchronous, work).await.unwrap_err();
         assert!(error.place().sqlstate.is_some(), "{sql}: {error}");
         for n in 1..4 {
             assert_eq!(number(&session, &format!("select {n}::bigint")).await, n, "after {sql}");
         }
-        session.transact(Durability::Synchronous, session.run("insert into t values (7)")).await.unwrap();
-        assert_eq!(session.execute("delete from t where n = 7", &[]).await.unwrap(), 1);
+        session.transact(Durability::Synchronous, session.run("insert into public.t values (7)")).await.unwrap();
+        assert_eq!(session.execute("delete from public.t where n = 7", &[]).await.unwrap(), 1);
     }
 }
 

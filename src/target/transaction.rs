@@ -2,6 +2,7 @@
 //!
 //! No setting outlives its transaction, so a pooler may give every transaction another connection and hands none on that
 //! we have changed. A statement outside of a transaction gets one of its own, in the same round trip.
+//! Which search path a statement has is in [`super::search_path`].
 
 use std::fmt::Write as _;
 
@@ -10,6 +11,7 @@ use tokio_postgres::SimpleQueryMessage;
 
 use super::Session;
 use super::link::{Link, Phase};
+use super::search_path::{self, SearchPath};
 use crate::error::{Error, ErrorKind, Result};
 
 /// How a transaction's commit is made durable.
@@ -23,15 +25,21 @@ pub(crate) enum Durability {
 
 /// What every transaction begins with; `client_encoding` is UTF8 by the protocol library.
 ///
-/// Texts mean the same whatever a role's or a database's defaults are. A slow statement is no failure on the server: the
+/// Texts mean the same whatever a role's or a database's defaults are, names in the catalog read the same, and tables that
+/// are made here are heaps. A slow statement is no failure on the server: the
 /// client has its own limit. `lock_timeout` is left as it is: whoever sets it wants it to hold.
 ///
 /// A transaction whose client has left it holds locks that others need. So the server ends one that is idle for long, and
 /// asks its system within a minute whether a silent client is still there, rather than after two hours; on a Unix socket
 /// the `tcp_` settings are accepted and do nothing.
+const BEGIN: &str = "begin isolation level read committed; set local statement_timeout = 0; ";
 const OPENING: &str = "\
-    begin isolation level read committed; \
-    set local statement_timeout = 0; \
+    set local exit_on_error = off; \
+    set local standard_conforming_strings = on; \
+    set local quote_all_identifiers = off; \
+    set local array_nulls = on; \
+    set local xmloption = content; \
+    set local default_table_access_method = heap; \
     set local datestyle = 'ISO, YMD'; \
     set local intervalstyle = 'postgres'; \
     set local timezone = 'UTC'; \
@@ -59,7 +67,7 @@ const CHECK_CLIENT: &str = ", case when version() like '%linux%' \
 
 /// The statements that begin a transaction on a server of this major version, in one message.
 pub(super) fn opening(version: u32, application_name: Option<&str>) -> String {
-    let mut text = OPENING.to_owned();
+    let mut text = format!("{BEGIN}{}; {}; {OPENING}", search_path::KEEP, search_path::PIN);
     if version >= HAS_TRANSACTION_TIMEOUT {
         text.push_str("set local transaction_timeout = 0; ");
     }
@@ -87,6 +95,7 @@ impl Session {
             return Err(Error::new(ErrorKind::Internal, "a transaction was begun within another"));
         }
         link.enter(Phase::Open);
+        link.note_path(SearchPath::Pinned);
         let mut opening = link.opening.clone();
         if durability == Durability::WithTheLedger {
             opening.push_str("; set local synchronous_commit = off");
@@ -126,6 +135,8 @@ impl Session {
         let (link, command) = (self.current(), format!("rollback to savepoint {savepoint}"));
         link.wait(&command, link.client.batch_execute(&command)).await?;
         link.enter(Phase::Open);
+        // The path is again what it was when `run` made the savepoint.
+        link.note_path(SearchPath::Own);
         Ok(())
     }
 
@@ -179,7 +190,12 @@ impl Link {
 
     /// Commits or rolls back. Whatever comes of it, the transaction is over.
     pub(super) async fn end(&self, command: &str) -> Result<()> {
-        let ended = self.wait(command, self.client.batch_execute(command)).await;
+        let statement = self.client.batch_execute(command);
+        // Triggers that are put off to the commit are the table's own, as those that ran before.
+        let ended = match self.phase() {
+            Phase::Open => self.wait(command, self.with_path(SearchPath::Own, statement)).await,
+            Phase::Outside | Phase::Failed => self.wait(command, statement).await,
+        };
         self.enter(Phase::Outside);
         ended
     }
@@ -188,11 +204,13 @@ impl Link {
     pub(super) async fn answer<T>(
         &self,
         sql: &str,
+        path: SearchPath,
         statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T> {
         match self.phase() {
-            Phase::Outside => self.wait(sql, Box::pin(self.alone(statement))).await,
-            Phase::Open | Phase::Failed => self.wait(sql, Box::pin(statement)).await,
+            Phase::Outside => self.wait(sql, Box::pin(self.alone(path, statement))).await,
+            Phase::Open => self.wait(sql, Box::pin(self.with_path(path, statement))).await,
+            Phase::Failed => self.wait(sql, Box::pin(statement)).await,
         }
     }
 
@@ -200,10 +218,11 @@ impl Link {
     /// the statement fails, the commit is a rollback, and the statement's own error is the one to tell.
     async fn alone<T>(
         &self,
+        path: SearchPath,
         statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, tokio_postgres::Error> {
         let (begun, answer, ended) =
-            join3(self.send_opening(&self.opening), statement, self.client.batch_execute("commit")).await;
+            join3(self.send_opening(&self.opening), self.after_setting(path, statement), self.client.batch_execute("commit")).await;
         begun?;
         let answer = answer?;
         ended.map(|()| answer)
@@ -220,6 +239,14 @@ mod tests {
         assert!(opening(14, None).contains("client_connection_check_interval"));
         assert!(!opening(16, None).contains("transaction_timeout"));
         assert!(opening(17, None).contains("set local transaction_timeout = 0"));
+    }
+
+    #[test]
+    fn a_transaction_pins_its_path_before_anything_is_looked_up() {
+        let text = opening(15, None);
+        let (before, after) = text.split_once("set local search_path = pg_catalog, pg_temp; ").unwrap();
+        assert_eq!(before, format!("{BEGIN}{}; ", search_path::KEEP));
+        assert!(after.contains("select pg_backend_pid()"), "{after}");
     }
 
     #[test]

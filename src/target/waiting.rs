@@ -78,7 +78,8 @@ pub(super) async fn look(settings: &ConnectSettings, pid: i32, sql: &str, begun:
 
 async fn ask(settings: &ConnectSettings, pid: i32) -> Result<Vec<SimpleQueryRow>> {
     let opened = settings.connect(settings.session_name()).await?;
-    let sql = include_str!("waiting.sql").replace("{pid}", &pid.to_string());
+    let question = include_str!("waiting.sql").replace("{pid}", &pid.to_string());
+    let sql = format!("begin; {}; {question}; commit", super::search_path::PIN);
     let messages = opened.client.simple_query(&sql).await.map_err(super::fault)?;
     let row = |message| match message {
         SimpleQueryMessage::Row(row) => Some(row),

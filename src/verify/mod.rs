@@ -11,8 +11,8 @@ use serde::Serialize;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{self, JobRecord, WindowState, WindowStatus};
 use crate::model::{Event, Observer, RowHash, Window};
-use crate::schema::quote_identifier;
-use crate::target::{ConnectSettings, Session, tuples, xid_array};
+use crate::schema::{quote_identifier, scope_predicate, written_by};
+use crate::target::{ConnectSettings, SearchPath, Session, tuples, xid_array};
 
 /// What verification found.
 #[derive(Debug, Clone, Serialize)]
@@ -137,15 +137,16 @@ async fn read_window(session: &Session, job: &JobRecord, status: &WindowStatus) 
         return Err(Error::new(ErrorKind::Internal, "a window of another kind than its job's"));
     };
     let time = crate::schema::time_predicate(time, kind, start, end);
-    let ours = if job.has_own_rows() {
-        format!("xmin = any ({})", xid_array(&ledger::transactions(session, job.id, status.number).await?))
+    let (ours, path) = if job.has_own_rows() {
+        let xids = ledger::transactions(session, job.id, status.number).await?;
+        (written_by(&xid_array(&xids)), SearchPath::Own)
     } else {
         whole_window(job)?
     };
     let columns = crate::schema::column_list(&job.hashed);
     let sql = format!("copy (select {columns} from {} where {time} and {ours}) to stdout (format binary)", job.target);
     let mut found = Found::default();
-    read(session, &sql, |fields| {
+    read(session, &sql, path, |fields| {
         found.rows += 1;
         found.hash += RowHash::of_row(fields);
         Ok(())
@@ -155,7 +156,7 @@ async fn read_window(session: &Session, job: &JobRecord, status: &WindowStatus) 
 }
 
 /// Where rows carry no transaction id, a window holds nobody else's rows, or they cannot be told apart.
-fn whole_window(job: &JobRecord) -> Result<String> {
+fn whole_window(job: &JobRecord) -> Result<(String, SearchPath)> {
     if job.settings["existing"] == "keep" {
         return Err(Error::new(
             ErrorKind::Settings,
@@ -163,7 +164,10 @@ fn whole_window(job: &JobRecord) -> Result<String> {
         )
         .with_hint("a view's rows carry no transaction id; compare with the source by hand"));
     }
-    Ok(job.scope.as_ref().map_or_else(|| "true".to_owned(), |scope| format!("({scope})")))
+    Ok(match job.scope.as_deref() {
+        Some(scope) => (scope_predicate(scope), SearchPath::Pinned),
+        None => ("true".to_owned(), SearchPath::Own),
+    })
 }
 
 /// Reads the job's rows of all windows in one pass: the transaction that wrote a row tells its window.
@@ -187,9 +191,9 @@ async fn read_all(session: &Session, job: &JobRecord, loaded: &[WindowStatus]) -
     }
     let columns = std::iter::once("xmin".to_owned()).chain(job.hashed.iter().map(|name| quote_identifier(name)));
     let columns = columns.collect::<Vec<_>>().join(", ");
-    let (table, ours) = (&job.target, xid_array(&xids));
-    let sql = format!("copy (select {columns} from {table} where xmin = any ({ours})) to stdout (format binary)");
-    read(session, &sql, |fields| {
+    let (table, ours) = (&job.target, written_by(&xid_array(&xids)));
+    let sql = format!("copy (select {columns} from {table} where {ours}) to stdout (format binary)");
+    read(session, &sql, SearchPath::Own, |fields| {
         let (xid, fields) = tuples::split_xid(fields)?;
         let entry = found.entry(windows.get(&xid).copied().unwrap_or(-1)).or_default();
         entry.rows += 1;
@@ -201,8 +205,13 @@ async fn read_all(session: &Session, job: &JobRecord, loaded: &[WindowStatus]) -
 }
 
 /// Hands the fields of each row of a binary COPY to `take`.
-async fn read(session: &Session, sql: &str, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
-    let mut stream = Box::pin(session.copy_out(sql).await?);
+async fn read(
+    session: &Session,
+    sql: &str,
+    path: SearchPath,
+    mut take: impl FnMut(&[u8]) -> Result<()>,
+) -> Result<()> {
+    let mut stream = Box::pin(session.copy_out(sql, path).await?);
     let mut reader = tuples::Reader::default();
     while let Some(message) = stream.try_next().await? {
         reader.read(&message, &mut take)?;

@@ -30,4 +30,4 @@ select c.oid,
        and exists (select from pg_rewrite rule where rule.ev_class = c.oid and rule.ev_type = '3') as insert_rules
   from pg_class c
   join pg_namespace n on n.oid = c.relnamespace
- where c.oid = to_regclass($1)
+ where c.oid = $1

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use tokio_postgres::types::Type;
+
 use crate::error::Result;
 use crate::schema::{PgAttribute, PgKind, PgType};
 use crate::target::Session;
@@ -14,7 +16,6 @@ struct Entry {
     name: String,
     /// As the catalog has it.
     plain_name: String,
-    builtin: bool,
     not_null: bool,
     base: Option<u32>,
     base_modifier: i32,
@@ -58,7 +59,6 @@ pub(super) async fn load(session: &Session, table: u32) -> Result<Types> {
         let entry = Entry {
             name: row.get("name"),
             plain_name: row.get("plain_name"),
-            builtin: row.get("builtin"),
             not_null: row.get("not_null"),
             base: row.get("base"),
             base_modifier: row.get("base_modifier"),
@@ -120,11 +120,8 @@ impl Types {
             (Some(labels), _) => PgKind::Enum(labels.as_slice().into()),
             (None, Some("hstore")) if entry.plain_name == "hstore" => PgKind::Hstore,
             (None, Some("postgis")) if matches!(&*entry.plain_name, "geometry" | "geography") => PgKind::Geometry,
-            (None, _) if entry.name == "money" && entry.builtin && !is_plain_monetary(&entry.lc_monetary) => {
-                PgKind::Other
-            }
-            (None, _) if entry.builtin => builtin(&entry.name, modifier),
-            _ => PgKind::Other,
+            (None, _) if oid == Type::MONEY.oid() && !is_plain_monetary(&entry.lc_monetary) => PgKind::Other,
+            (None, _) => builtin(oid, modifier),
         }
     }
 
@@ -146,44 +143,46 @@ fn is_plain_monetary(locale: &str) -> bool {
     matches!(locale, "" | "C" | "POSIX" | "C.UTF-8" | "C.utf8") || locale.starts_with("en_US")
 }
 
-fn builtin(name: &str, modifier: i32) -> PgKind {
+/// What a type of `pg_catalog` is, by its identifier: those are the same on every server, and no setting changes how they read.
+fn builtin(oid: u32, modifier: i32) -> PgKind {
+    let Some(ty) = Type::from_oid(oid) else { return PgKind::Other };
     let digits = u8::try_from(modifier).ok();
     // Of character types the modifier counts the four bytes of a length word too.
     let length = u32::try_from(modifier - 4).ok();
-    match name {
-        "boolean" => PgKind::Bool,
-        "smallint" => PgKind::Int2,
-        "integer" => PgKind::Int4,
-        "bigint" => PgKind::Int8,
-        "real" => PgKind::Float4,
-        "double precision" => PgKind::Float8,
-        "numeric" => PgKind::Numeric(numeric(modifier)),
-        "text" => PgKind::Text,
-        "character varying" => PgKind::Varchar(length),
-        "character" | "bpchar" => PgKind::Char(length),
-        "bytea" => PgKind::Bytea,
-        "date" => PgKind::Date,
-        "time without time zone" => PgKind::Time(digits),
-        "time with time zone" => PgKind::TimeTz(digits),
-        "timestamp without time zone" => PgKind::Timestamp(digits),
-        "timestamp with time zone" => PgKind::TimestampTz(digits),
-        "interval" => PgKind::Interval((modifier >= 0).then_some(modifier)),
-        "uuid" => PgKind::Uuid,
-        "json" => PgKind::Json,
-        "jsonb" => PgKind::Jsonb,
-        "inet" => PgKind::Inet,
-        "cidr" => PgKind::Cidr,
-        "macaddr" => PgKind::MacAddr,
-        "macaddr8" => PgKind::MacAddr8,
+    match ty {
+        Type::BOOL => PgKind::Bool,
+        Type::INT2 => PgKind::Int2,
+        Type::INT4 => PgKind::Int4,
+        Type::INT8 => PgKind::Int8,
+        Type::FLOAT4 => PgKind::Float4,
+        Type::FLOAT8 => PgKind::Float8,
+        Type::NUMERIC => PgKind::Numeric(numeric(modifier)),
+        Type::TEXT => PgKind::Text,
+        Type::VARCHAR => PgKind::Varchar(length),
+        Type::BPCHAR => PgKind::Char(length),
+        Type::BYTEA => PgKind::Bytea,
+        Type::DATE => PgKind::Date,
+        Type::TIME => PgKind::Time(digits),
+        Type::TIMETZ => PgKind::TimeTz(digits),
+        Type::TIMESTAMP => PgKind::Timestamp(digits),
+        Type::TIMESTAMPTZ => PgKind::TimestampTz(digits),
+        Type::INTERVAL => PgKind::Interval((modifier >= 0).then_some(modifier)),
+        Type::UUID => PgKind::Uuid,
+        Type::JSON => PgKind::Json,
+        Type::JSONB => PgKind::Jsonb,
+        Type::INET => PgKind::Inet,
+        Type::CIDR => PgKind::Cidr,
+        Type::MACADDR => PgKind::MacAddr,
+        Type::MACADDR8 => PgKind::MacAddr8,
         // The modifier of bit types counts bits and nothing else.
-        "bit" | "\"bit\"" => PgKind::Bit(u32::try_from(modifier).ok()),
-        "bit varying" => PgKind::VarBit(u32::try_from(modifier).ok()),
-        "money" => PgKind::Money,
-        "oid" => PgKind::Oid,
-        "pg_lsn" => PgKind::PgLsn,
-        "name" => PgKind::Name,
-        "\"char\"" => PgKind::InternalChar,
-        "point" => PgKind::Point,
+        Type::BIT => PgKind::Bit(u32::try_from(modifier).ok()),
+        Type::VARBIT => PgKind::VarBit(u32::try_from(modifier).ok()),
+        Type::MONEY => PgKind::Money,
+        Type::OID => PgKind::Oid,
+        Type::PG_LSN => PgKind::PgLsn,
+        Type::NAME => PgKind::Name,
+        Type::CHAR => PgKind::InternalChar,
+        Type::POINT => PgKind::Point,
         _ => PgKind::Other,
     }
 }
@@ -209,8 +208,8 @@ mod tests {
 
     #[test]
     fn a_character_modifier_counts_its_length_word() {
-        assert_eq!(builtin("character varying", 14), PgKind::Varchar(Some(10)));
-        assert_eq!(builtin("character", -1), PgKind::Char(None));
-        assert_eq!(builtin("timestamp with time zone", 3), PgKind::TimestampTz(Some(3)));
+        assert_eq!(builtin(Type::VARCHAR.oid(), 14), PgKind::Varchar(Some(10)));
+        assert_eq!(builtin(Type::BPCHAR.oid(), -1), PgKind::Char(None));
+        assert_eq!(builtin(Type::TIMESTAMPTZ.oid(), 3), PgKind::TimestampTz(Some(3)));
     }
 }

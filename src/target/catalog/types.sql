@@ -21,7 +21,6 @@ with recursive needed (oid) as (
 select t.oid,
        format_type(t.oid, null) as name,
        t.typname::text as plain_name,
-       t.typnamespace = 'pg_catalog'::regnamespace as builtin,
        t.typnotnull as not_null,
        case when t.typtype = 'd' then t.typbasetype end as base,
        t.typtypmod as base_modifier,
