@@ -54,12 +54,11 @@ fn have(rows: u64) -> String {
 
 async fn insert(context: &Context, session: &Session, merge: &Merge) -> Result<Stored> {
     // The low 32 bits of a transaction's id are what its rows carry.
-    let own =
-        format!(
-            "select xid::pg_catalog.text::bigint operator(pg_catalog.&) 4294967295 from pgbackfill.batches \
+    let own = format!(
+        "select xid::pg_catalog.text::bigint operator(pg_catalog.&) 4294967295 from pgbackfill.batches \
              where job_id operator(pg_catalog.=) {}",
-            context.job.id
-        );
+        context.job.id
+    );
     let statements = &context.statements;
     let (sql, is_hashed) = (statements.merge_in(merge, &own), statements.returns_hashed());
     let mut stream = Box::pin(session.copy_out(&sql, SearchPath::Own).await?);

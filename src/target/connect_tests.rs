@@ -83,7 +83,10 @@ async fn nothing_of_ours_is_set_outside_of_a_transaction() {
     assert_ne!(inside, before);
     session.run("create table t (n int4)").await.unwrap();
     session.run("select none").await.unwrap_err();
-    session.transact(Durability::WithTheLedger, session.execute("insert into public.t values ($1)", &[&1_i32])).await.unwrap();
+    session
+        .transact(Durability::WithTheLedger, session.execute("insert into public.t values ($1)", &[&1_i32]))
+        .await
+        .unwrap();
     assert_eq!(value(all).await, before);
     assert_eq!(
         value("select count(*)::text from pg_prepared_statements where statement not like '%pg_prepared%'").await,

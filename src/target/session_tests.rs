@@ -24,7 +24,10 @@ async fn number(session: &Session, query: &str) -> i64 {
 async fn scene() -> (Server, Session) {
     let server = Server::start().unwrap();
     let session = Session::open(&settings(&server)).await.unwrap();
-    session.run("create table public.t (n bigint check (n > 0), unique (n) deferrable initially deferred)").await.unwrap();
+    session
+        .run("create table public.t (n bigint check (n > 0), unique (n) deferrable initially deferred)")
+        .await
+        .unwrap();
     (server, session)
 }
 
@@ -199,8 +202,9 @@ async fn a_wait_names_what_is_waited_for_and_who_holds_it() {
         }
         session.run("lock table public.t").await
     };
-    let waits =
-        async { tokio::join!(row.run("update public.t set n = 3"), advisory.run("select pg_advisory_xact_lock(7)"), lock) };
+    let waits = async {
+        tokio::join!(row.run("update public.t set n = 3"), advisory.run("select pg_advisory_xact_lock(7)"), lock)
+    };
     let release = async {
         while told.lock().unwrap().is_empty() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -226,7 +230,9 @@ async fn a_wait_names_what_is_waited_for_and_who_holds_it() {
 #[tokio::test]
 async fn after_a_copy_that_was_refused_each_answer_is_to_what_was_asked() {
     let (_server, session) = scene().await;
-    for sql in ["copy nowhere from stdin", "copy public.t (nothing) from stdin", "copy public.t from stdin (format none)"] {
+    for sql in
+        ["copy nowhere from stdin", "copy public.t (nothing) from stdin", "copy public.t from stdin (format none)"]
+    {
         let work = async { session.copy_in(sql).await.map(drop) };
         let error = session.transact(Durability::Synchronous, work).await.unwrap_err();
         assert!(error.place().sqlstate.is_some(), "{sql}: {error}");

@@ -221,8 +221,12 @@ impl Link {
         path: SearchPath,
         statement: impl Future<Output = Result<T, tokio_postgres::Error>>,
     ) -> Result<T, tokio_postgres::Error> {
-        let (begun, answer, ended) =
-            join3(self.send_opening(&self.opening), self.after_setting(path, statement), self.client.batch_execute("commit")).await;
+        let (begun, answer, ended) = join3(
+            self.send_opening(&self.opening),
+            self.after_setting(path, statement),
+            self.client.batch_execute("commit"),
+        )
+        .await;
         begun?;
         let answer = answer?;
         ended.map(|()| answer)

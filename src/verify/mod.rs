@@ -205,12 +205,7 @@ async fn read_all(session: &Session, job: &JobRecord, loaded: &[WindowStatus]) -
 }
 
 /// Hands the fields of each row of a binary COPY to `take`.
-async fn read(
-    session: &Session,
-    sql: &str,
-    path: SearchPath,
-    mut take: impl FnMut(&[u8]) -> Result<()>,
-) -> Result<()> {
+async fn read(session: &Session, sql: &str, path: SearchPath, mut take: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     let mut stream = Box::pin(session.copy_out(sql, path).await?);
     let mut reader = tuples::Reader::default();
     while let Some(message) = stream.try_next().await? {
