@@ -4,7 +4,7 @@ use crate::harness::{Database, Folder, Gate, METRICS, Output, metrics, run, run_
 
 /// A schema that has whatever `pg_catalog` has: functions, aggregates and operators that raise an error, and relations and
 /// types that are of no use. First in the path, it breaks every statement that looks a name up there.
-const TRAPS: &str = r#"
+const TRAPS: &str = r"
 create schema hostile;
 do $do$
 declare trap record; number int := 0;
@@ -48,7 +48,7 @@ begin
     execute format('create domain hostile.%I as pg_catalog.point', trap.typname);
   end loop;
 end $do$;
-"#;
+";
 
 /// A database and a superuser whose path begins with the hostile schema.
 struct Scene {
@@ -185,9 +185,9 @@ fn no_statement_that_truncates_partitions_looks_into_a_hostile_schema() {
         "create table t (ts timestamptz not null, host text, value float8) partition by range (ts);
          create table t1 partition of t for values from ('2024-01-01Z') to ('2024-02-01Z')",
     );
-    let mut csv = String::from("ts,host,value\n");
-    (0..101_000).for_each(|i| csv.push_str(&format!("2024-01-{:02} 00:00,h,{i}\n", i % 28 + 1)));
-    let path = scene.folder.write("a.csv", csv);
+    let rows = |i: u32| format!("2024-01-{:02} 00:00,h,{i}\n", i % 28 + 1);
+    let csv: String = (0..101_000).map(rows).collect();
+    let path = scene.folder.write("a.csv", format!("ts,host,value\n{csv}"));
     scene.run(&format!("load {path} --table t --time-column ts --window '1 month' --job j")).exits(0);
     let before = scene.database.one("select pg_relation_filenode('t1')");
     scene.run("undo j").exits(0);
