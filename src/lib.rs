@@ -37,12 +37,12 @@ pub use jobs::{Rejects, init, job_names, status};
 pub use ledger::{JobStatus, RejectedObject, RejectedRow};
 pub use load::{
     Advice, Backfill, BadRecord, Input, InspectedObject, InspectedTime, Inspection, PlannedColumn, Proposal,
-    ProposedWindow, Stop, Undone, inspect, undo,
+    ProposedWindow, Stop, Undone, inspect, undo, undo_repeating,
 };
 pub use model::datetime::TimeFormat;
 pub use model::{
-    Conflicts, Event, Mended, Observer, Progress, Ragged, RawRecord, Reject, RejectCount, RepeatedHeader, StrayQuotes,
-    Summary, Zone,
+    Conflicts, Event, Mended, Observer, Progress, Ragged, RawRecord, Reject, RejectCount, Repeated, RepeatedHeader,
+    StrayQuotes, Summary, Zone,
 };
 pub use options::{
     Bound, Commit, CsvOptions, EmptyFields, Existing, Limits, MappingRules, MaxRejects, OnConflict, Options,
@@ -50,7 +50,7 @@ pub use options::{
 };
 pub use source::{Batches, Part, Source};
 pub use target::ConnectSettings;
-pub use verify::{Difference, Verification, verify};
+pub use verify::{Difference, Verification, verify, verify_repeating};
 
 /// The examples of the README are compiled as tests.
 #[cfg(doctest)]

@@ -65,7 +65,7 @@ pub(crate) enum Command {
     /// Show jobs: windows by state, frontier, rate
     Status(StatusArgs),
     /// Compare what a job loaded with what is in the table, window by window
-    Verify(JobArgs),
+    Verify(VerifyArgs),
     /// Delete exactly what a job loaded, and forget the job
     Undo(UndoArgs),
     /// Print the rows that a job has set aside, as a file to mend and load again
@@ -137,10 +137,16 @@ pub(crate) struct StatusArgs {
 }
 
 #[derive(Debug, Args)]
-pub(crate) struct JobArgs {
+pub(crate) struct VerifyArgs {
     /// The job; may be left out where the database has just one
     #[arg(env = "PGBACKFILL_JOB")]
     pub(crate) job: Option<String>,
+    /// The job's --table again, where its views or policies are code of a role that this one does not trust
+    #[arg(long)]
+    pub(crate) table: Option<String>,
+    /// The job's --scope again, for a view or another table whose rows carry no transaction id
+    #[arg(long, value_name = "PREDICATE")]
+    pub(crate) scope: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -160,6 +166,9 @@ pub(crate) struct RejectsArgs {
 pub(crate) struct UndoArgs {
     /// The job
     pub(crate) job: String,
+    /// The job's --table again, where its triggers, rules or policies are code of a role that this one does not trust
+    #[arg(long)]
+    pub(crate) table: Option<String>,
 }
 
 #[derive(Debug, Args)]

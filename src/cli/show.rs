@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use pgbackfill::report::{count, counted};
-use pgbackfill::{Event, JobStatus, Verification};
+use pgbackfill::{Event, JobStatus, Repeated, Verification};
 
-use super::args::{Common, InitArgs, JobArgs, StatusArgs, UndoArgs};
+use super::args::{Common, InitArgs, StatusArgs, UndoArgs, VerifyArgs};
 use super::exit;
 use super::output::{self, line};
 
@@ -70,7 +70,7 @@ fn rounded(rate: f64) -> u64 {
     rate.round() as u64
 }
 
-pub(crate) async fn verify(args: &JobArgs, common: &Common) -> anyhow::Result<u8> {
+pub(crate) async fn verify(args: &VerifyArgs, common: &Common) -> anyhow::Result<u8> {
     let target = super::target(common)?;
     let json = common.json;
     let observer = move |event: &Event| {
@@ -78,7 +78,8 @@ pub(crate) async fn verify(args: &JobArgs, common: &Common) -> anyhow::Result<u8
             output::json(event);
         }
     };
-    let found = pgbackfill::verify(&target, args.job.as_deref(), &observer).await?;
+    let repeated = Repeated { table: args.table.as_deref(), scope: args.scope.as_deref() };
+    let found = pgbackfill::verify_repeating(&target, args.job.as_deref(), repeated, &observer).await?;
     if json {
         output::json(&found);
     } else {
@@ -143,7 +144,8 @@ pub(crate) async fn undo(args: &UndoArgs, common: &Common) -> anyhow::Result<u8>
             output::json(event);
         }
     };
-    let undone = pgbackfill::undo(&target, &args.job, &observer).await?;
+    let repeated = Repeated { table: args.table.as_deref(), scope: None };
+    let undone = pgbackfill::undo_repeating(&target, &args.job, repeated, &observer).await?;
     if json {
         output::json(&undone);
         return Ok(exit::DONE);

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::Run;
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{KeyKind, Mended, Object, Reject, SourceRows, Window};
+use crate::schema::TableName;
 use crate::target::Session;
 
 /// A job as the ledger holds it.
@@ -193,10 +194,14 @@ fn read(row: &tokio_postgres::Row) -> Result<JobRecord> {
             Error::new(ErrorKind::Internal, format!("the {column} of job {name} in the ledger")).with_source(error)
         })
     };
+    // It becomes a part of statements: spelled anew, it is a name whatever the ledger holds.
+    let target = TableName::from_sql(row.get("target"));
     Ok(JobRecord {
         id: row.get("id"),
         table: row.get("table_name"),
-        target: row.get("target"),
+        target: target
+            .ok_or_else(|| Error::new(ErrorKind::Internal, format!("the table of job {name} in the ledger")))?
+            .sql(),
         time_column: row.get("time_column"),
         key_kind: row.get::<_, Option<&str>>("key_kind").and_then(kind_named),
         scope: row.get("scope"),

@@ -5,6 +5,7 @@
 
 mod batch;
 mod claim;
+mod guard;
 mod job;
 mod left;
 mod process;
@@ -24,6 +25,8 @@ pub(crate) use run::{LiveRun, Run, RunId, RunRequest, check_range, end_dead, liv
 pub(crate) use sessions::LeftBehind;
 pub use status::{JobStatus, WindowState, WindowStatus};
 pub(crate) use status::{Written, find, job_names, progress, transactions, windows, written};
+
+use tokio_postgres::Row;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::target::{Durability, Session};
@@ -45,7 +48,13 @@ pub async fn init(session: &Session) -> Result<()> {
     // load already.
     let make = async {
         session.query("select pg_advisory_xact_lock($1)", &[&LOCK]).await?;
-        if exists(session).await? { Ok(()) } else { session.run(SCHEMA).await }
+        if exists(session).await? {
+            return Ok(());
+        }
+        // What is there already may be somebody else's, and stays as it is: `if not exists`.
+        guard::check(session).await?;
+        session.run(SCHEMA).await?;
+        guard::check(session).await
     };
     session.transact(Durability::Synchronous, make).await.map_err(explain)
 }
@@ -86,14 +95,21 @@ pub(crate) enum Found {
 ///
 /// # Errors
 ///
-/// [`ErrorKind::Settings`] if another version of pgbackfill made it.
+/// [`ErrorKind::Settings`] if another version of pgbackfill made it, or using it could run code of others.
 pub(crate) async fn look(session: &Session) -> Result<Found> {
     let row = session.query_one(include_str!("found.sql"), &[]).await?;
-    match ["is_made", "has_version", "is_readable"].map(|name| row.get(name)) {
-        [false, ..] => Ok(Found::Missing),
-        [true, false, _] => Err(of_another_version("an older version")),
-        [true, true, false] => Ok(Found::Closed),
-        [true, true, true] => {
+    if !row.get::<_, bool>("is_made") {
+        return Ok(Found::Missing);
+    }
+    guard::check(session).await?;
+    of_this_version(session, &row).await
+}
+
+async fn of_this_version(session: &Session, row: &Row) -> Result<Found> {
+    match ["has_version", "is_readable"].map(|name| row.get(name)) {
+        [false, _] => Err(of_another_version("an older version")),
+        [true, false] => Ok(Found::Closed),
+        [true, true] => {
             let version: i32 = session.query_one("select max(version) from pgbackfill.version", &[]).await?.get(0);
             if version == VERSION { Ok(Found::Open) } else { Err(of_another_version(&format!("version {version}"))) }
         }

@@ -47,7 +47,7 @@ pub use inspect::{Advice, BadRecord, InspectedObject, InspectedTime, Inspection,
 pub use proposal::{PlannedColumn, Proposal, ProposedWindow};
 pub use stop::Stop;
 pub use supply::Input;
-pub use undo::{Undone, undo};
+pub use undo::{Undone, undo, undo_repeating};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Observer, Summary};

@@ -95,6 +95,9 @@ pub(crate) async fn open(backfill: &Backfill, observer: &Arc<dyn Observer>) -> R
         Err(error) => return Err(rights::explain(&session, &options.table, error).await),
     };
     let kind = options.time_column.as_deref().map(|name| key_kind(&table, name)).transpose()?;
+    if let Some(scope) = &options.scope {
+        session.check_scope(&table.name, scope).await?;
+    }
     observer.observe(&preparing("listing the source"));
     let listing = Listing::of(&backfill.input, &options.limits).await?;
     let settings = settings::of(options, &backfill.input, &table.name);

@@ -66,7 +66,7 @@ impl Missing<'_> {
                     "a rule, a trigger or a policy keeps them from being deleted; disable it, and run this again",
                 ));
         }
-        if self.found >= self.loaded || !is_filtered(session, &job.target).await? {
+        if self.found >= self.loaded || !session.is_filtered(&job.target).await? {
             return Ok(());
         }
         let (found, loaded) = (self.found, self.loaded);
@@ -80,12 +80,6 @@ impl Missing<'_> {
              are forced, or one with bypassrls",
         ))
     }
-}
-
-/// Whether row-level security decides which rows of `table` this role sees.
-async fn is_filtered(session: &Session, table: &str) -> Result<bool> {
-    let row = session.query_one("select coalesce(row_security_active(to_regclass($1)), false)", &[&table]).await?;
-    Ok(row.get(0))
 }
 
 /// Refuses to go on where `--existing replace` has deleted what it could, and rows are there still.

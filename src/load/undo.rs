@@ -9,7 +9,7 @@ use super::remains;
 use super::statements::Statements;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{self, JobRecord, Run, RunRequest, WindowStatus};
-use crate::model::{Event, Observer};
+use crate::model::{Event, Observer, Repeated};
 use crate::target::{ConnectSettings, Durability, Session};
 
 /// What an undo did.
@@ -31,8 +31,24 @@ pub struct Undone {
 /// [`ErrorKind::Busy`] if the job is being loaded; [`ErrorKind::Settings`] if its rows carry no transaction id, or
 /// rows of others have taken some of their values.
 pub async fn undo(target: &ConnectSettings, job: &str, observer: &dyn Observer) -> Result<Undone> {
+    undo_repeating(target, job, Repeated::default(), observer).await
+}
+
+/// [`undo`] for a job of which the caller repeats something.
+///
+/// # Errors
+///
+/// As [`undo`]; [`ErrorKind::Settings`] if what is repeated is not the job's.
+pub async fn undo_repeating(
+    target: &ConnectSettings,
+    job: &str,
+    repeated: Repeated<'_>,
+    observer: &dyn Observer,
+) -> Result<Undone> {
     let session = Session::open(target).await?;
     let job = ledger::find(&session, Some(job)).await?;
+    session.is_filtered(&job.target).await?;
+    session.require_trusted(&job.name, &job.target, repeated.table, true).await?;
     if !job.has_own_rows() {
         return Err(Error::new(ErrorKind::Settings, format!("rows of {} carry no transaction id", job.table))
             .with_hint("what the job loaded cannot be told from other rows; delete it by hand"));

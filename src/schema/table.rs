@@ -146,6 +146,28 @@ impl TableName {
     }
 }
 
+impl TableName {
+    /// Reads what [`Self::sql`] prints, and nothing else.
+    pub(crate) fn from_sql(text: &str) -> Option<Self> {
+        let (schema, rest) = quoted(text)?;
+        let (name, rest) = quoted(rest.strip_prefix('.')?)?;
+        rest.is_empty().then_some(Self { schema, name })
+    }
+}
+
+/// The quoted identifier at the start of `text`, and what follows it.
+fn quoted(text: &str) -> Option<(String, &str)> {
+    let mut rest = text.strip_prefix('"')?;
+    let mut name = String::new();
+    loop {
+        let (part, after) = rest.split_once('"')?;
+        name.push_str(part);
+        let Some(more) = after.strip_prefix('"') else { return Some((name, after)) };
+        name.push('"');
+        rest = more;
+    }
+}
+
 impl fmt::Display for TableName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let plain = |part: &str| {
@@ -158,5 +180,19 @@ impl fmt::Display for TableName {
             f.write_str(&if plain(part) { part.clone() } else { quote_identifier(part) })?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_back_from_sql_and_nothing_else_is_a_name() {
+        let name = TableName { schema: "My.\"S\"".to_owned(), name: "t\"".to_owned() };
+        assert_eq!(TableName::from_sql(&name.sql()), Some(name));
+        for text in ["public.t", "\"public\".\"t\" x", "(select 1) x", "\"t\"", "\"a\".\"b", "\"a\".\"b\"\"", ""] {
+            assert_eq!(TableName::from_sql(text), None, "{text}");
+        }
     }
 }

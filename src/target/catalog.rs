@@ -31,7 +31,7 @@ pub async fn describe(session: &Session, name: &str) -> Result<Table> {
         columns: columns(session, oid).await?,
         rewriting_triggers: names_where(&triggers, "rewriting"),
         following_triggers: names_where(&triggers, "following"),
-        row_security: row.get("row_security"),
+        row_security: session.is_filtered(&name.sql()).await?,
         insert_rules: row.get("insert_rules"),
         in_heaps: row.get("in_heaps"),
         unlogged: row.get("unlogged"),

@@ -11,10 +11,11 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::JoinHandle;
 use tokio_postgres::config::{SslMode, SslNegotiation, TargetSessionAttrs};
-use tokio_postgres::{CancelToken, Client, Config, Connection, NoTls};
+use tokio_postgres::{CancelToken, Client, Config, Connection, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::fault::fault;
+use super::peer;
 use super::refusal::{Attempt, Failure, refuse};
 use super::settings::{Endpoint, Host, Settings};
 use super::tls::Mode;
@@ -185,6 +186,14 @@ impl ConnectSettings {
     ///
     /// If the server cannot be reached.
     pub async fn cancel(&self, token: &CancelToken) -> Result<()> {
+        if let Some(peer) = &self.settings.peer {
+            for endpoint in &self.settings.endpoints {
+                if let Host::Socket(folder) = &endpoint.host {
+                    let Ok(stream) = peer::connect(folder, endpoint.port, peer).await else { continue };
+                    return token.cancel_query_raw(stream, NoTls).await.map_err(fault);
+                }
+            }
+        }
         let outcome = match &self.tls {
             Some(tls) => token.cancel_query(tls.clone()).await,
             None => token.cancel_query(NoTls).await,
@@ -204,7 +213,7 @@ impl ConnectSettings {
         for address in addresses {
             for way in self.ways(endpoint) {
                 let config = self.config(endpoint, address, *way, name);
-                match self.open_in_time(config, *way, endpoint.to_string()).await {
+                match self.open_in_time(config, *way, endpoint).await {
                     Ok(session) => return Some(session),
                     Err(failure) => {
                         let (is_final, other_way_helps) = (failure.is_final(), failure.other_encryption_may_help());
@@ -283,15 +292,35 @@ impl ConnectSettings {
     }
 
     /// Connects and logs in within the time for one address.
-    async fn open_in_time(&self, config: Config, way: Way, place: String) -> Result<Opened, Failure> {
+    async fn open_in_time(&self, config: Config, way: Way, endpoint: &Endpoint) -> Result<Opened, Failure> {
+        let place = endpoint.to_string();
         let open = async {
-            Ok(match self.tls.as_ref().filter(|_| way != Way::Plain) {
-                Some(tls) => drive(config.connect(tls.clone()).await?, place),
-                None => drive(config.connect(NoTls).await?, place),
-            })
+            if let (Host::Socket(folder), Some(peer)) = (&endpoint.host, &self.settings.peer) {
+                return self.open_of_peer(&config, peer::connect(folder, endpoint.port, peer).await?, place).await;
+            }
+            let opened = match self.tls.as_ref().filter(|_| way != Way::Plain) {
+                Some(tls) => config.connect(tls.clone()).await.map(|made| drive(made, place)),
+                None => config.connect(NoTls).await.map(|made| drive(made, place)),
+            };
+            opened.map_err(Failure::Refused)
         };
-        let opened = in_time(self.settings.connect_timeout, open).await?;
-        opened.map_err(Failure::Refused)
+        in_time(self.settings.connect_timeout, open).await?
+    }
+
+    /// Logs in over a socket whose peer was checked. Whether the server takes writes the protocol library asks only over
+    /// connections that it opens itself.
+    async fn open_of_peer<S>(&self, config: &Config, stream: S, place: String) -> Result<Opened, Failure>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let opened = drive(config.connect_raw(stream, NoTls).await.map_err(Failure::Refused)?, place);
+        if !self.settings.read_write {
+            return Ok(opened);
+        }
+        let answer = opened.client.simple_query("show transaction_read_only").await.map_err(Failure::Refused)?;
+        let is_off =
+            |message: &SimpleQueryMessage| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("off"));
+        if answer.iter().any(is_off) { Ok(opened) } else { Err(Failure::ReadOnly) }
     }
 }
 

@@ -264,3 +264,58 @@ fn settings_describe_themselves_without_secrets() {
     assert_eq!(settings.describe(), "alice@db:5432,[::1]:6/metrics");
     assert!(!format!("{settings} {settings:?}").contains("sesame"));
 }
+
+/// A user's name by number, as the system tells it.
+#[cfg(unix)]
+fn user_named(uid: u32) -> String {
+    let told = std::process::Command::new("id").args(["-un", &uid.to_string()]).output().unwrap();
+    String::from_utf8(told.stdout).unwrap().trim().to_owned()
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_server_of_the_user_that_is_asked_for_is_connected_to_and_cancels_statements() {
+    use std::os::unix::fs::MetadataExt as _;
+    let server = Server::start().unwrap();
+    let owner =
+        user_named(fs::metadata(server.socket_folder().join(format!(".s.PGSQL.{}", server.port()))).unwrap().uid());
+    let other = if owner == "root" { "daemon" } else { "root" };
+    let target = settings(&server.url(), &[("PGREQUIREPEER", &owner), ("PGTARGETSESSIONATTRS", "read-write")]);
+    let client = target.connect("test").await.unwrap().client;
+    let token = client.cancel_token();
+    let (slept, cancelled) = tokio::join!(client.batch_execute("select pg_sleep(600)"), async {
+        // The statement is under way when another session sees it.
+        let watcher = settings(&server.url(), &[]).connect("test").await.unwrap().client;
+        let is_running = "select count(*)::text from pg_stat_activity where query like '%pg_sleep(600)%' and pid <> pg_backend_pid()";
+        while value(&watcher, is_running).await == "0" {
+            tokio::task::yield_now().await;
+        }
+        target.cancel(&token).await
+    });
+    cancelled.unwrap();
+    assert_eq!(slept.unwrap_err().code().unwrap().code(), "57014");
+    let refused = settings(&server.url(), &[("PGREQUIREPEER", other)]).connect("test").await.err().unwrap();
+    assert_eq!(refused.kind(), ErrorKind::Permission);
+    let said = std::error::Error::source(&refused).unwrap().to_string();
+    assert!(said.contains(&format!("requirepeer asks for {other}")), "{said}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_socket_of_another_user_is_sent_nothing_where_a_peer_is_required() {
+    use tokio::io::AsyncReadExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let listener = tokio::net::UnixListener::bind(folder.path().join(".s.PGSQL.5432")).unwrap();
+    let own = std::process::Command::new("id").arg("-un").output().unwrap().stdout;
+    let other = if own.trim_ascii() == b"root" { "daemon" } else { "root" };
+    let target = format!("host={} user=u password=sesame requirepeer={other}", folder.path().display());
+    let target = settings(&target, &[]);
+    let (refused, received) = tokio::join!(target.connect("test"), async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut received = Vec::new();
+        stream.read_to_end(&mut received).await.unwrap();
+        received
+    });
+    assert_eq!(refused.err().unwrap().kind(), ErrorKind::Permission);
+    assert_eq!(received, b"");
+}

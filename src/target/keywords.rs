@@ -54,11 +54,11 @@ const KEYWORDS: [(&str, &str, Use); 45] = [
     ("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION", Use::Taken),
     ("channel_binding", "PGCHANNELBINDING", Use::Taken),
     ("target_session_attrs", "PGTARGETSESSIONATTRS", Use::Taken),
+    ("requirepeer", "PGREQUIREPEER", Use::Taken),
     ("sslcrl", "PGSSLCRL", Use::RefusedUnless(&[])),
     ("sslcrldir", "PGSSLCRLDIR", Use::RefusedUnless(&[])),
     ("sslpassword", "", Use::RefusedUnless(&[])),
     ("sslcertmode", "PGSSLCERTMODE", Use::RefusedUnless(&["allow"])),
-    ("requirepeer", "PGREQUIREPEER", Use::RefusedUnless(&[])),
     ("require_auth", "PGREQUIREAUTH", Use::RefusedUnless(&[])),
     ("replication", "", Use::RefusedUnless(&["false"])),
     // No GSSAPI here: `prefer` falls back to what there is.

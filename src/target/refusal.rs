@@ -22,6 +22,12 @@ pub(super) enum Failure {
     Unresolved(io::Error),
     /// No session within this time.
     TimedOut(Duration),
+    /// The socket could not be opened.
+    NoSocket(io::Error),
+    /// The process at the socket is not of the user that `requirepeer` names.
+    Peer(String),
+    /// The server takes no writes, and was to take some.
+    ReadOnly,
     /// The server, the network or TLS said no.
     Refused(tokio_postgres::Error),
 }
@@ -33,6 +39,7 @@ enum Reason {
     TimedOut,
     NoServer,
     Tls,
+    Peer,
     NoPassword,
     WrongPassword,
     NotAllowed,
@@ -47,13 +54,13 @@ impl Failure {
     /// Whether the next host would only hide this: the server was there and knows better.
     pub(super) fn is_final(&self) -> bool {
         let class = self.sqlstate().and_then(|code| code.get(..2));
-        matches!(class, Some("28" | "3D" | "42")) || self.reason() == Reason::NoPassword
+        matches!(class, Some("28" | "3D" | "42")) || matches!(self.reason(), Reason::NoPassword | Reason::Peer)
     }
 
     /// Whether the same address may take a session with encryption where there was none, or without it.
     pub(super) fn other_encryption_may_help(&self) -> bool {
         match self {
-            Self::Unresolved(_) | Self::TimedOut(_) => false,
+            Self::Unresolved(_) | Self::TimedOut(_) | Self::NoSocket(_) | Self::Peer(_) | Self::ReadOnly => false,
             // 28000: the server's rules ask for another encryption, or none.
             Self::Refused(_) => {
                 self.sqlstate().is_none_or(|code| code == "28000") && self.reason() != Reason::NoPassword
@@ -64,13 +71,18 @@ impl Failure {
     fn sqlstate(&self) -> Option<&str> {
         match self {
             Self::Refused(error) => error.code().map(tokio_postgres::error::SqlState::code),
-            Self::Unresolved(_) | Self::TimedOut(_) => None,
+            Self::Unresolved(_) | Self::TimedOut(_) | Self::NoSocket(_) | Self::Peer(_) | Self::ReadOnly => None,
         }
     }
 
     fn reason(&self) -> Reason {
-        let Self::Refused(error) = self else {
-            return if matches!(self, Self::TimedOut(_)) { Reason::TimedOut } else { Reason::Unresolved };
+        let error = match self {
+            Self::Refused(error) => error,
+            Self::Unresolved(_) => return Reason::Unresolved,
+            Self::TimedOut(_) => return Reason::TimedOut,
+            Self::NoSocket(error) => return socket_reason(error),
+            Self::Peer(_) => return Reason::Peer,
+            Self::ReadOnly => return Reason::Other,
         };
         match self.sqlstate() {
             Some("28P01") => Reason::WrongPassword,
@@ -85,7 +97,9 @@ impl Failure {
 
     fn text(&self) -> String {
         match self {
-            Self::Unresolved(error) => error.to_string(),
+            Self::Unresolved(error) | Self::NoSocket(error) => error.to_string(),
+            Self::Peer(why) => why.clone(),
+            Self::ReadOnly => "the server takes no writes".to_owned(),
             Self::TimedOut(time) => format!("no answer within {} s", time.as_secs()),
             Self::Refused(error) => match error.as_db_error() {
                 Some(refusal) => fault::message(refusal),
@@ -104,9 +118,13 @@ fn local_reason(error: &tokio_postgres::Error) -> Reason {
     if cause.to_string() == "password missing" {
         return Reason::NoPassword;
     }
-    match cause.downcast_ref::<io::Error>().map(io::Error::kind) {
-        Some(io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound) => Reason::NoServer,
-        Some(io::ErrorKind::TimedOut) => Reason::TimedOut,
+    cause.downcast_ref::<io::Error>().map_or(Reason::Other, socket_reason)
+}
+
+fn socket_reason(error: &io::Error) -> Reason {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Reason::NoServer,
+        io::ErrorKind::TimedOut => Reason::TimedOut,
         _ => Reason::Other,
     }
 }
@@ -149,7 +167,7 @@ fn causes(attempts: &[Attempt], name_places: bool) -> String {
 
 fn kind(reason: Reason, sqlstate: Option<&str>) -> ErrorKind {
     match reason {
-        Reason::NoPassword => ErrorKind::Permission,
+        Reason::NoPassword | Reason::Peer => ErrorKind::Permission,
         Reason::Tls => ErrorKind::Settings,
         Reason::NoUtf8 => ErrorKind::Schema,
         _ if sqlstate.is_some_and(|code| code.starts_with("28") || code == "42501") => ErrorKind::Permission,
@@ -170,6 +188,11 @@ fn hint(settings: &Settings, reason: Reason) -> String {
         Reason::Tls => {
             "sslrootcert=FILE in --target names who signed the server's certificate, verify-full asks for the host's \
              name in it, and sslmode chooses the encryption"
+                .to_owned()
+        }
+        Reason::Peer => {
+            "nothing was sent to it. Name the folder of the server's own socket (host=/FOLDER in --target), or the \
+                         user that runs the server (requirepeer)"
                 .to_owned()
         }
         Reason::NoPassword | Reason::WrongPassword => password_hint(settings),

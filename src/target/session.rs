@@ -89,6 +89,12 @@ impl Session {
         link.answer(sql, SearchPath::Pinned, link.client.execute_typed(sql, &typed(parameters))).await
     }
 
+    /// Has the server read a statement without running it.
+    pub(super) async fn parse(&self, sql: &str) -> Result<()> {
+        let link = self.link().await?;
+        link.answer(sql, SearchPath::Pinned, link.client.prepare(sql)).await.map(|_| ())
+    }
+
     /// Connections that the server still has for ordinary roles.
     ///
     /// # Errors

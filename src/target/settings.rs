@@ -34,6 +34,15 @@ pub(super) struct Settings {
     pub(super) read_write: bool,
     /// Why the password file was not used, if it is there.
     pub(super) passfile_refusal: Option<String>,
+    /// Whose process must listen at a socket.
+    pub(super) peer: Option<Peer>,
+}
+
+/// A user of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Peer {
+    pub(super) user: String,
+    pub(super) uid: u32,
 }
 
 /// Where one server may be.
@@ -94,8 +103,9 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(60);
 
 const PORT: u16 = 5432;
 
-/// Where packaged servers and servers built from source put their sockets.
-const SOCKET_FOLDERS: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+/// Where libpq looks for a socket when no host is given: it has one folder, and packages for Linux set it. In another folder,
+/// such as /tmp, anybody may listen.
+const SOCKET_FOLDER: &str = if cfg!(target_os = "linux") { "/var/run/postgresql" } else { "/tmp" };
 
 static ONLY_TLS12: [&SupportedProtocolVersion; 1] = [&TLS12];
 static ONLY_TLS13: [&SupportedProtocolVersion; 1] = [&TLS13];
@@ -128,6 +138,7 @@ impl Settings {
             tls: layers.tls()?,
             channel_binding: layers.channel_binding()?,
             read_write: layers.read_write()?,
+            peer: layers.peer()?,
             passfile_refusal: match passfile {
                 Passfile::Refused(why) => Some(why),
                 Passfile::Missing | Passfile::Text(_) => None,
@@ -140,7 +151,7 @@ impl Endpoint {
     /// What a line of the password file calls this host.
     fn passfile_host(&self) -> &str {
         match &self.host {
-            Host::Socket(folder) if SOCKET_FOLDERS.iter().any(|it| Path::new(it) == folder) => "localhost",
+            Host::Socket(folder) if folder == Path::new(SOCKET_FOLDER) => "localhost",
             Host::Socket(folder) => folder.to_str().unwrap_or_default(),
             Host::Name(name) | Host::Address(_, name) => name,
         }
@@ -172,7 +183,7 @@ impl Layers<'_> {
             let port = port.map_or(Ok(PORT), |text| {
                 text.parse().map_err(|_| fault("a port of the target is not a port number"))
             })?;
-            Ok(Endpoint { host: host(item(&hosts, at), item(&addresses, at), port)?, port, password: None })
+            Ok(Endpoint { host: host(item(&hosts, at), item(&addresses, at))?, port, password: None })
         };
         (0..count).map(endpoint).collect()
     }
@@ -274,6 +285,13 @@ impl Layers<'_> {
         }
     }
 
+    fn peer(&self) -> Result<Option<Peer>> {
+        let Some(user) = self.get("requirepeer") else { return Ok(None) };
+        let uid = id(&["-u", "--", &user]).and_then(|uid| uid.parse().ok());
+        let uid = uid.ok_or_else(|| fault(format!("requirepeer names {user}, and this machine has no such user")))?;
+        Ok(Some(Peer { user, uid }))
+    }
+
     fn read_write(&self) -> Result<bool> {
         match self.get("target_session_attrs").as_deref() {
             None | Some("any" | "prefer-standby") => Ok(false),
@@ -284,7 +302,7 @@ impl Layers<'_> {
     }
 }
 
-fn host(name: Option<String>, address: Option<String>, port: u16) -> Result<Host> {
+fn host(name: Option<String>, address: Option<String>) -> Result<Host> {
     if let Some(text) = address {
         let address = text.parse().map_err(|_| fault(format!("hostaddr '{text}' is not an IP address")))?;
         return Ok(Host::Address(address, name.unwrap_or(text)));
@@ -292,26 +310,21 @@ fn host(name: Option<String>, address: Option<String>, port: u16) -> Result<Host
     Ok(match name {
         Some(folder) if folder.starts_with('/') => Host::Socket(PathBuf::from(folder)),
         Some(name) => Host::Name(name),
-        None => default_host(port),
+        None if cfg!(unix) => Host::Socket(PathBuf::from(SOCKET_FOLDER)),
+        None => Host::Name("localhost".to_owned()),
     })
 }
 
-/// The socket of a server on this machine, if there is one, else its TCP port.
-fn default_host(port: u16) -> Host {
-    let socket = format!(".s.PGSQL.{port}");
-    match SOCKET_FOLDERS.iter().find(|folder| cfg!(unix) && Path::new(folder).join(&socket).exists()) {
-        Some(folder) => Host::Socket(PathBuf::from(folder)),
-        None => Host::Name("localhost".to_owned()),
-    }
-}
-
-/// The name of the account that runs this program. `id` asks the system's name services, which std cannot.
-fn operating_system_user() -> Option<String> {
-    let told = Command::new("id").arg("-un").output().ok().filter(|output| output.status.success());
+/// What `id` says: it asks the system's name services, which std cannot.
+fn id(arguments: &[&str]) -> Option<String> {
+    let told = Command::new("id").args(arguments).output().ok().filter(|output| output.status.success());
     let told = told.and_then(|output| String::from_utf8(output.stdout).ok()).map(|name| name.trim().to_owned());
     told.filter(|name| !name.is_empty())
-        .or_else(|| std::env::var("USER").ok())
-        .or_else(|| std::env::var("USERNAME").ok())
+}
+
+/// The name of the account that runs this program.
+fn operating_system_user() -> Option<String> {
+    id(&["-un"]).or_else(|| std::env::var("USER").ok()).or_else(|| std::env::var("USERNAME").ok())
 }
 
 fn no_user() -> Error {

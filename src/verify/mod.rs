@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{self, JobRecord, WindowState, WindowStatus};
-use crate::model::{Event, Observer, RowHash, Window};
-use crate::schema::{quote_identifier, scope_predicate, written_by};
+use crate::model::{Event, Observer, Repeated, RowHash, Window};
+use crate::schema::{TableName, quote_identifier, scope_predicate, written_by};
 use crate::target::{ConnectSettings, SearchPath, Session, tuples, xid_array};
 
 /// What verification found.
@@ -74,8 +74,24 @@ struct Found {
 ///
 /// If the job is unknown, or the target cannot be read. A difference is no error: it is in the result.
 pub async fn verify(target: &ConnectSettings, job: Option<&str>, observer: &dyn Observer) -> Result<Verification> {
+    verify_repeating(target, job, Repeated::default(), observer).await
+}
+
+/// [`verify`] for a job of which the caller repeats something.
+///
+/// # Errors
+///
+/// As [`verify`]; [`ErrorKind::Settings`] if what is repeated is not the job's.
+pub async fn verify_repeating(
+    target: &ConnectSettings,
+    job: Option<&str>,
+    repeated: Repeated<'_>,
+    observer: &dyn Observer,
+) -> Result<Verification> {
     let session = Session::open(target).await?;
     let job = ledger::find(&session, job).await?;
+    session.require_trusted(&job.name, &job.target, repeated.table, false).await?;
+    let scope = repeated_scope(&session, &job, repeated.scope).await?;
     let windows = ledger::windows(&session, &job).await?;
     let (loaded, others): (Vec<_>, Vec<_>) =
         windows.into_iter().partition(|status| status.state == WindowState::Loaded);
@@ -91,11 +107,11 @@ pub async fn verify(target: &ConnectSettings, job: Option<&str>, observer: &dyn 
         differences: Vec::new(),
         unhashed: job.unhashed.clone(),
         rewritten: loaded.iter().filter(|status| status.hash.is_none()).count() as u64, // likewise
-        row_security: is_filtered(&session, &job).await?,
+        row_security: session.is_filtered(&job.target).await?,
     };
     if is_read_by_window(&job) {
         for status in &loaded {
-            let found = read_window(&session, &job, status).await?;
+            let found = read_window(&session, &job, scope, status).await?;
             verification.compare(&job, status, found, observer);
         }
     } else {
@@ -120,19 +136,43 @@ impl Verification {
     }
 }
 
+/// The scope as the caller repeats it, where rows are selected by it.
+async fn repeated_scope<'a>(session: &Session, job: &JobRecord, scope: Option<&'a str>) -> Result<Option<&'a str>> {
+    if scope.is_some() && scope != job.scope.as_deref() {
+        let was = job.scope.as_ref().map_or_else(|| "none".to_owned(), |scope| format!("{scope:?}"));
+        return Err(Error::new(ErrorKind::Settings, format!("job {} has another scope: {was}", job.name))
+            .with_hint("repeat --scope as the job was loaded with it"));
+    }
+    let (Some(stored), false) = (&job.scope, job.has_own_rows()) else { return Ok(None) };
+    let Some(scope) = scope else {
+        return Err(Error::new(
+            ErrorKind::Settings,
+            format!("which rows of {} are the job's is decided by its scope, which must be repeated", job.table),
+        )
+        .with_hint(format!(
+            "every role that loads may change what the ledger holds. If this is the predicate that the job was loaded with, \
+             verify with it: --scope {}",
+            shell_quoted(stored)
+        )));
+    };
+    let table = TableName::from_sql(&job.target).expect("it was read from such a text");
+    session.check_scope(&table, scope).await?;
+    Ok(Some(scope))
+}
+
+/// A text as a word of a shell.
+fn shell_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 /// Whether rows are found by their time. A trigger that rewrites rows may have moved them out of their window: then only the
 /// transaction that wrote a row tells its window.
 fn is_read_by_window(job: &JobRecord) -> bool {
     job.time_column.as_ref().is_some_and(|time| job.hashed.contains(time) || !job.has_own_rows())
 }
 
-async fn is_filtered(session: &Session, job: &JobRecord) -> Result<bool> {
-    let sql = "select coalesce(row_security_active(to_regclass($1)), false)";
-    Ok(session.query_one(sql, &[&job.target]).await?.get(0))
-}
-
 /// Reads the job's rows of one window, found by the time column.
-async fn read_window(session: &Session, job: &JobRecord, status: &WindowStatus) -> Result<Found> {
+async fn read_window(session: &Session, job: &JobRecord, scope: Option<&str>, status: &WindowStatus) -> Result<Found> {
     let (Some(time), Some(kind), Window::Time { start, end }) = (&job.time_column, job.key_kind, status.window) else {
         return Err(Error::new(ErrorKind::Internal, "a window of another kind than its job's"));
     };
@@ -141,7 +181,7 @@ async fn read_window(session: &Session, job: &JobRecord, status: &WindowStatus) 
         let xids = ledger::transactions(session, job.id, status.number).await?;
         (written_by(&xid_array(&xids)), SearchPath::Own)
     } else {
-        whole_window(job)?
+        whole_window(job, scope)?
     };
     let columns = crate::schema::column_list(&job.hashed);
     let sql = format!("copy (select {columns} from {} where {time} and {ours}) to stdout (format binary)", job.target);
@@ -156,7 +196,7 @@ async fn read_window(session: &Session, job: &JobRecord, status: &WindowStatus) 
 }
 
 /// Where rows carry no transaction id, a window holds nobody else's rows, or they cannot be told apart.
-fn whole_window(job: &JobRecord) -> Result<(String, SearchPath)> {
+fn whole_window(job: &JobRecord, scope: Option<&str>) -> Result<(String, SearchPath)> {
     if job.settings["existing"] == "keep" {
         return Err(Error::new(
             ErrorKind::Settings,
@@ -164,7 +204,7 @@ fn whole_window(job: &JobRecord) -> Result<(String, SearchPath)> {
         )
         .with_hint("a view's rows carry no transaction id; compare with the source by hand"));
     }
-    Ok(match job.scope.as_deref() {
+    Ok(match scope {
         Some(scope) => (scope_predicate(scope), SearchPath::Pinned),
         None => ("true".to_owned(), SearchPath::Own),
     })

@@ -61,6 +61,7 @@ mod time_columns;
 mod time_formats;
 mod torture;
 mod triggers;
+mod trust;
 mod types_table;
 mod values;
 mod values_composites;

@@ -23,6 +23,12 @@ fn scene(policies: &str) -> Scene {
          {policies}",
         database.name()
     ));
+    // A ledger of the role's own would be one that the administrator does not trust.
+    run(&database, "init").exits(0);
+    database.sql(&format!(
+        "grant usage on schema pgbackfill to {role};
+         grant select, insert, update, delete on all tables in schema pgbackfill to {role}"
+    ));
     Scene { database, folder: Folder::new(), role }
 }
 
@@ -150,4 +156,27 @@ fn an_owner_whom_no_policy_binds_loads_as_usual() {
     scene.bound("verify j").exits(0).prints(&["3 rows: equal"]);
     scene.bound("undo j").exits(0).prints(&["3 rows deleted"]);
     scene.holds(&["a|7", "b|8"]);
+}
+
+#[test]
+fn policies_that_bind_a_role_whose_row_security_is_off_are_named_before_anything_is_read() {
+    let scene = scene(SEES_A_WRITES_ALL);
+    scene.load(CSV, "").exits(0);
+    scene.database.sql(&format!("alter role {} set row_security = off", scene.role));
+    let reason = ["policies of \"public\".\"t\" bind role", "row_security is off", "set row_security = on"];
+    let path = format!("{}/a.csv", scene.folder.path());
+    for line in [
+        &format!("plan {path} --table t --time-column ts"),
+        &format!("load {path} --table t --time-column ts --window 1d"),
+        "verify j",
+        "undo j",
+    ] {
+        scene.bound(line).exits(1).says(&reason);
+    }
+    scene.database.sql(&format!("alter role {} set row_security = on", scene.role));
+    scene.bound("verify j").exits(5);
+    // Whom no policy binds is not concerned.
+    scene.database.sql("alter role postgres set row_security = off");
+    run(&scene.database, "verify j").exits(0);
+    scene.database.sql("alter role postgres reset row_security");
 }

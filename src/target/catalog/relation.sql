@@ -24,7 +24,6 @@ select c.oid,
        case when c.relkind = 'v'
             then exists (select from pg_trigger t where t.tgrelid = c.oid and t.tgtype & 68 = 68)
             else not row_security_active(c.oid) end as takes_copy,
-       row_security_active(c.oid) as row_security,
        -- rules that say what an insert is to do beside itself, or instead; COPY does not know them
        c.relkind in ('r', 'p')
        and exists (select from pg_rewrite rule where rule.ev_class = c.oid and rule.ev_type = '3') as insert_rules
