@@ -85,7 +85,8 @@ impl TimeColumn {
     /// The rows whose key is in `[start, end)`.
     pub(crate) fn clip(&self, rows: Rows, start: TimeKey, end: TimeKey) -> Result<Keyed> {
         let (keyed, Keys { keys, .. }) = self.key(rows)?;
-        let inside = |key: Option<i64>| key.is_some_and(|key| (start.0..end.0).contains(&key) && !self.infinite(key));
+        let inside =
+            |key: Option<i64>| key.is_some_and(|key| TimeKey(key).is_within(start, end) && !self.infinite(key));
         let mask: Vec<bool> = keys.iter().map(inside).collect();
         if mask.iter().all(|inside| *inside) {
             return Ok(keyed);

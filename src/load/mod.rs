@@ -20,6 +20,7 @@ mod inspect;
 mod layout;
 mod lease;
 mod merge;
+mod occupied;
 mod persist;
 mod prepare;
 mod profile;

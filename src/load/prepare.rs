@@ -18,7 +18,7 @@ use crate::encode::CopyFormat;
 use crate::error::{Error, ErrorKind, Result, escaped, listed};
 use crate::ledger::{JobRecord, Windowless};
 use crate::model::datetime::MICROS_PER_DAY;
-use crate::model::{Event, KeyKind, KeySpan, Mended, Observer, TimeKey, Zone};
+use crate::model::{Event, KeyKind, KeySpan, Mended, Observer, Piece, TimeKey, Zone};
 use crate::options::{Bound, Commit, OnConflict, Options, WindowSize};
 use crate::plan::{Grid, Plan, Range};
 use crate::pool::{ByteLimit, CpuPool};
@@ -166,7 +166,8 @@ pub(crate) async fn plan(
     let mut profile = profiler.run().await?;
     let rejects = std::mem::take(&mut profile.rejects);
     let windowless = Windowless { headers: profile.headers.of(&rejects), rejects };
-    let (facts, grid, plan) = draw(options, &table, kind, range, purpose, profile)?;
+    let (facts, grid) = draw(options, &table, kind, purpose, &profile)?;
+    let plan = windows(&profiler, profile.pieces, (kind, grid.as_ref()), facts.span, options).await?;
     let statements = Statements::new(&table, &route, time_column.zip(kind), options.scope.clone(), merge);
     let passing_over = options.max_rejects.allows_any();
     let time = kind.zip(time_position).zip(key_reading);
@@ -272,6 +273,11 @@ fn range(options: &Options, kind: Option<KeyKind>, zone: &Zone) -> Result<Range>
             format!("the range [{}, {}) is empty", kind.short(from), kind.short(until)),
         )
         .with_hint("--from must be before --until")),
+        (from, until) if kind == KeyKind::Integer && [from, until].contains(&Some(TimeKey(i64::MAX))) => {
+            let message = format!("{} is the largest of all keys, and no window begins or ends at it alone", i64::MAX);
+            Err(Error::new(ErrorKind::Settings, message)
+                .with_hint("name a smaller bound; without --until that key is loaded too"))
+        }
         _ => Ok(range),
     }
 }
@@ -348,19 +354,17 @@ fn map(
     Ok((route, layouts))
 }
 
+/// What the profile found in all, and where windows may begin and end; `None` without a time column.
 fn draw(
     options: &Options,
     table: &Table,
     kind: Option<KeyKind>,
-    range: Range,
     purpose: Purpose<'_>,
-    profile: Profile,
-) -> Result<(ProfileFacts, Option<Grid>, Plan)> {
+    profile: &Profile,
+) -> Result<(ProfileFacts, Option<Grid>)> {
     let span = profile.pieces.iter().filter_map(|piece| piece.keys).reduce(KeySpan::union);
     let facts = ProfileFacts { rows: profile.rows, mended: profile.mended, ascending: profile.ascending, span };
-    let Some(kind) = kind else {
-        return Ok((facts, None, Plan::over_pieces(profile.pieces)));
-    };
+    let Some(kind) = kind else { return Ok((facts, None)) };
     let recorded = match purpose {
         Purpose::Resumption(job) => Some(settings::recorded_grid(&job.grid, kind).ok_or_else(|| no_grid(job))?),
         Purpose::Proposal | Purpose::Beginning => None,
@@ -373,9 +377,21 @@ fn draw(
         }
         (None, size) => Grid::try_new(size, kind, Vec::new(), span, bytes)?,
     };
-    let range = if options.window == WindowSize::Auto { within_source(range, span) } else { range };
-    let plan = Plan::over_time(profile.pieces, kind, range, &grid, options.limits.windows)?;
-    Ok((facts, Some(grid), plan))
+    Ok((facts, Some(grid)))
+}
+
+/// Windows on the cells of `grid` that hold rows, or without a time column of consecutive pieces.
+async fn windows(
+    profiler: &Profiler<'_>,
+    pieces: Vec<Piece>,
+    time: (Option<KeyKind>, Option<&Grid>),
+    span: Option<KeySpan>,
+    options: &Options,
+) -> Result<Plan> {
+    let (Some(kind), Some(grid)) = time else { return Ok(Plan::over_pieces(pieces)) };
+    let range = if options.window == WindowSize::Auto { within_source(profiler.range, span) } else { profiler.range };
+    let parts = profiler.parts(&pieces, grid).await?;
+    Plan::over_time((pieces, &parts), kind, range, grid, options.limits.windows)
 }
 
 fn no_grid(job: &JobRecord) -> Error {
@@ -386,8 +402,8 @@ fn no_grid(job: &JobRecord) -> Error {
 /// of the job's.
 fn within_source(range: Range, span: Option<KeySpan>) -> Range {
     Range {
-        from: range.from.or(span.map(|span| span.min)),
-        until: range.until.or(span.map(|span| TimeKey(span.max.0.saturating_add(1)))),
+        from: range.from.or(span.map(|span| span.min.before_last())),
+        until: range.until.or(span.and_then(|span| span.max.0.checked_add(1)).map(TimeKey)),
     }
 }
 

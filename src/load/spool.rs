@@ -23,7 +23,7 @@ use super::supply::{Supply, bytes_in_memory};
 use crate::encode::{BlockBuilder, Encoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::format::{Decode, Step};
-use crate::model::{Block, RawRecord, Reject, RowHash, Rows, Window};
+use crate::model::{Block, RawRecord, Reject, RowHash, Rows, TimeKey, Window};
 use crate::options::Limits;
 use crate::plan::Plan;
 use crate::pool::{ByteLimit, CpuPool};
@@ -428,7 +428,8 @@ impl Parting {
     fn window_of(&self, key: i64) -> Option<usize> {
         let after = self.windows.partition_point(|window| window.bounds().0 <= key);
         let position = after.checked_sub(1)?;
-        let inside = key < self.windows[position].bounds().1 && !self.time.infinite(key);
+        let (start, end) = self.windows[position].bounds();
+        let inside = TimeKey(key).is_within(TimeKey(start), TimeKey(end)) && !self.time.infinite(key);
         inside.then_some(position)
     }
 }

@@ -9,6 +9,21 @@ use crate::error::{Error, ErrorKind, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TimeKey(pub i64);
 
+impl TimeKey {
+    /// Whether the key is in a window from `start` to `end`. No key comes after the largest `bigint`: a window that ends there
+    /// holds it too. No other kind of time column has it as a finite key.
+    #[must_use]
+    pub(crate) fn is_within(self, start: Self, end: Self) -> bool {
+        start <= self && (self < end || end.0 == i64::MAX)
+    }
+
+    /// The key that always shares this one's window, and that has one after it.
+    #[must_use]
+    pub(crate) fn before_last(self) -> Self {
+        Self(self.0.min(i64::MAX - 1))
+    }
+}
+
 /// Smallest and largest of some keys, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeySpan {
@@ -189,6 +204,16 @@ mod tests {
         assert_eq!(KeyKind::Date.literal(key(KeyKind::Date, "0044-03-15 BC")), "'0044-03-15 BC'::pg_catalog.date");
         assert_eq!(KeyKind::Integer.literal(TimeKey(-1)), "'-1'::bigint");
         assert_eq!(KeyKind::Integer.short(TimeKey(-1)), "-1");
+    }
+
+    #[test]
+    fn the_largest_bigint_is_in_the_window_that_ends_there() {
+        let (start, last) = (TimeKey(5), TimeKey(i64::MAX));
+        assert!(
+            last.is_within(start, last) && last.before_last().is_within(start, last) && start.is_within(start, last)
+        );
+        assert!(!TimeKey(4).is_within(start, last) && !TimeKey(9).is_within(start, TimeKey(9)));
+        assert!(!last.is_within(start, last.before_last()));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::{KeyKind, TimeKey};
 /// The unit of claim, retry, verification and reporting. Never empty, never inverted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Window {
-    /// Rows whose time key is in `[start, end)`.
+    /// Rows whose time key is in `[start, end)`; where `end` is the largest `bigint`, it is inside too.
     Time {
         /// The first key inside.
         start: TimeKey,
@@ -59,6 +59,9 @@ impl Window {
     #[must_use]
     pub fn display(&self, kind: Option<KeyKind>) -> String {
         match (*self, kind) {
+            (Self::Time { start, end: end @ TimeKey(i64::MAX) }, Some(kind @ KeyKind::Integer)) => {
+                format!("[{}, {}]", kind.short(start), kind.short(end))
+            }
             (Self::Time { start, end }, Some(kind)) => format!("[{}, {})", kind.short(start), kind.short(end)),
             (Self::Time { start, end }, None) => format!("[{}, {})", start.0, end.0),
             (Self::Pieces { first, end }, _) if end == first + 1 => format!("piece {first}"),

@@ -71,6 +71,8 @@ impl Grid {
     /// The cell `[start, end)` that holds `key`.
     #[must_use]
     pub fn cell(&self, key: TimeKey) -> (TimeKey, TimeKey) {
+        // The largest `bigint` has no key after it to end a cell, and shares that of the one before.
+        let key = key.before_last();
         match self {
             Self::Even { origin, width } => {
                 let from_origin = i128::from(key.0) - i128::from(*origin);
@@ -84,6 +86,28 @@ impl Grid {
                 (TimeKey(start), TimeKey(bounds.get(after).copied().unwrap_or(i64::MAX)))
             }
         }
+    }
+
+    /// How many cells `span` meets; of months, about how many.
+    #[must_use]
+    pub fn cells(&self, span: KeySpan) -> u64 {
+        let keys = i128::from(span.max.0) - i128::from(span.min.0);
+        let cells = match self {
+            Self::Even { .. } | Self::Bounds(_) if self.cell(span.min) == self.cell(span.max) => 1,
+            Self::Even { origin, width } => {
+                let number = |key: TimeKey| (i128::from(key.0) - i128::from(*origin)).div_euclid(i128::from(*width));
+                number(span.max) - number(span.min) + 1
+            }
+            // 400 years have 146,097 days and 4,800 months.
+            Self::Months { kind, months } => {
+                keys * 4_800 / (i128::from(kind.per_day().unwrap_or(1)) * 146_097 * i128::from(*months).max(1)) + 1
+            }
+            Self::Bounds(bounds) => {
+                let before = |key: TimeKey| bounds.partition_point(|bound| *bound <= key.0);
+                i128::try_from(before(span.max) - before(span.min)).unwrap_or(i128::MAX) + 1
+            }
+        };
+        u64::try_from(cells).unwrap_or(u64::MAX)
     }
 
     /// The bounds, and those of the source where it reaches beyond.

@@ -3,6 +3,8 @@
 mod grid;
 mod spans;
 
+use std::collections::BTreeMap;
+
 pub use grid::Grid;
 use spans::SpanIndex;
 
@@ -36,6 +38,18 @@ pub struct PlannedWindow {
     pub pieces: usize,
 }
 
+/// Stretches of a piece's keys, in ascending order, for pieces whose keys are far apart.
+pub type Parts = BTreeMap<usize, Vec<Stretch>>;
+
+/// Some of the keys of a piece, which lie close together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stretch {
+    /// The smallest and the largest of them.
+    pub span: KeySpan,
+    /// Their rows.
+    pub rows: u64,
+}
+
 /// The half-open range that is asked for; `None` is unbounded.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Range {
@@ -53,24 +67,32 @@ const WINDOW_BYTES: u64 = 64 << 20;
 
 impl Range {
     /// The part of `span` inside the range.
-    fn clip(&self, span: KeySpan) -> Option<KeySpan> {
+    pub(crate) fn clip(&self, span: KeySpan) -> Option<KeySpan> {
         let min = self.from.map_or(span.min, |from| span.min.max(from));
         let max = self.until.map_or(span.max, |until| span.max.min(TimeKey(until.0.saturating_sub(1))));
-        (min <= max).then_some(KeySpan { min, max })
+        (min <= max).then_some(KeySpan { min: min.before_last(), max: max.before_last() })
     }
 }
 
 impl Plan {
-    /// Plans windows on the cells of `grid` that may hold rows of `pieces` inside `range`.
+    /// Plans windows on the cells of `grid` that may hold rows of `pieces` inside `range`; pieces that have `parts` hold rows in
+    /// these alone.
     ///
     /// # Errors
     ///
     /// [`ErrorKind::Limit`] if there would be more than `windows_max` windows.
-    pub fn over_time(pieces: Vec<Piece>, kind: KeyKind, range: Range, grid: &Grid, windows_max: usize) -> Result<Self> {
-        let index = SpanIndex::new(&pieces, range);
+    pub fn over_time(
+        pieces: (Vec<Piece>, &Parts),
+        kind: KeyKind,
+        range: Range,
+        grid: &Grid,
+        windows_max: usize,
+    ) -> Result<Self> {
+        let (pieces, parts) = pieces;
+        let index = SpanIndex::new(&pieces, parts, range);
         let cells = cells(&index, range, grid, windows_max)?;
         let mut plan = Self { kind: Some(kind), windows: Vec::new(), pieces, read_bytes: 0, index };
-        plan.estimate(cells);
+        plan.estimate(cells, parts);
         Ok(plan)
     }
 
@@ -117,6 +139,7 @@ impl Plan {
         let mut pieces: Vec<usize> =
             self.spans().filter(|(_, first, last)| meets((*first, *last))).map(|(piece, ..)| piece).collect();
         pieces.sort_unstable();
+        pieces.dedup();
         pieces
     }
 
@@ -162,7 +185,12 @@ impl Plan {
     #[must_use]
     pub fn source_bytes(&self) -> u64 {
         match self.kind {
-            Some(_) => self.index.entries.iter().map(|entry| self.pieces[entry.piece].bytes).sum(),
+            Some(_) => {
+                let mut pieces: Vec<usize> = self.index.entries.iter().map(|entry| entry.piece).collect();
+                pieces.sort_unstable();
+                pieces.dedup();
+                pieces.into_iter().map(|piece| self.pieces[piece].bytes).sum()
+            }
             None => self.pieces.iter().map(|piece| piece.bytes).sum(),
         }
     }
@@ -170,7 +198,7 @@ impl Plan {
     /// Spreads rows and bytes of each piece over the windows that its span meets, in constant time a piece: the inner
     /// windows of a span take a density, which is summed up at the end.
     #[expect(clippy::cast_precision_loss, reason = "estimates")]
-    fn estimate(&mut self, cells: Vec<(TimeKey, TimeKey)>) {
+    fn estimate(&mut self, cells: Vec<(TimeKey, TimeKey)>, parts: &Parts) {
         let width = |(start, end): (TimeKey, TimeKey)| end.0 as f64 - start.0 as f64;
         let mut sums = vec![[0.0_f64; 2]; cells.len()];
         let mut density = vec![[0.0_f64; 2]; cells.len() + 1];
@@ -182,9 +210,12 @@ impl Plan {
             self.read_bytes += piece.bytes * (last - first + 1) as u64; // usize has at most 64 bits
             pieces[first] += 1;
             pieces[last + 1] -= 1;
-            let whole = piece.keys.unwrap_or(entry.span);
+            let stretch = parts.get(&entry.piece).and_then(|parts| part_of(parts, entry.span));
+            let whole = stretch.map_or(piece.keys, |stretch| Some(stretch.span)).unwrap_or(entry.span);
             let keys = whole.max.0 as f64 - whole.min.0 as f64 + 1.0;
-            let each = [piece.rows as f64 / keys, piece.bytes as f64 / keys];
+            let rows = stretch.map_or(piece.rows, |stretch| stretch.rows) as f64;
+            let bytes = piece.bytes as f64 * (rows / piece.rows.max(1) as f64);
+            let each = [rows / keys, bytes / keys];
             let mut add = |cell: usize, from: TimeKey, to: f64| {
                 for (sum, each) in sums[cell].iter_mut().zip(each) {
                     *sum += each * (to - from.0 as f64);
@@ -211,6 +242,11 @@ impl Plan {
             self.windows.push(PlannedWindow { window, rows: total(0), bytes: total(1), pieces });
         }
     }
+}
+
+/// The stretch that `span` is of.
+fn part_of(parts: &[Stretch], span: KeySpan) -> Option<&Stretch> {
+    parts.iter().find(|stretch| stretch.span.min <= span.min && span.max <= stretch.span.max)
 }
 
 /// The grid's cells that meet a span, clipped to the range.

@@ -3,7 +3,7 @@
 //! Entries stand by their smallest key. Over them stands a tree of largest keys, so that a piece that reaches far does not
 //! make every search start from it: a search looks at some [`FAN`] entries for each level and each piece that it finds.
 
-use super::Range;
+use super::{Parts, Range};
 use crate::model::{KeySpan, Piece, TimeKey};
 
 /// Spans of pieces inside a range.
@@ -32,9 +32,12 @@ struct Search {
 }
 
 impl SpanIndex {
-    pub(super) fn new(pieces: &[Piece], range: Range) -> Self {
-        let clipped = |(piece, each): (usize, &Piece)| Some(SpanEntry { span: range.clip(each.keys?)?, piece });
-        let mut entries: Vec<SpanEntry> = pieces.iter().enumerate().filter_map(clipped).collect();
+    pub(super) fn new(pieces: &[Piece], parts: &Parts, range: Range) -> Self {
+        let clipped = |piece: usize, span: KeySpan| Some(SpanEntry { span: range.clip(span)?, piece });
+        let whole = |(piece, each): (usize, &Piece)| clipped(piece, each.keys.filter(|_| !parts.contains_key(&piece))?);
+        let stretches = parts.iter().flat_map(|(piece, parts)| parts.iter().map(move |part| (*piece, part.span)));
+        let mut entries: Vec<SpanEntry> = pieces.iter().enumerate().filter_map(whole).collect();
+        entries.extend(stretches.filter_map(|(piece, span)| clipped(piece, span)));
         entries.sort_unstable_by_key(|entry| (entry.span.min, entry.piece));
         let most = |keys: &[TimeKey]| keys.iter().copied().max().expect("a chunk is never empty");
         let mut level: Vec<TimeKey> = entries.iter().map(|entry| entry.span.max).collect();

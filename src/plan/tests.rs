@@ -18,7 +18,7 @@ fn even(width: i64) -> Grid {
 }
 
 fn plan(pieces: Vec<Piece>, range: Range, grid: &Grid) -> Plan {
-    Plan::over_time(pieces, KeyKind::Integer, range, grid, 1000).unwrap()
+    Plan::over_time((pieces, &Parts::new()), KeyKind::Integer, range, grid, 1000).unwrap()
 }
 
 fn bounds(plan: &Plan) -> Vec<(i64, i64)> {
@@ -61,7 +61,8 @@ fn estimates_add_up_to_the_rows_of_the_pieces() {
 #[test]
 fn more_windows_than_the_limit_is_an_error() {
     let error =
-        Plan::over_time(vec![piece(0, 0, 10_000)], KeyKind::Integer, Range::default(), &even(1), 100).unwrap_err();
+        Plan::over_time((vec![piece(0, 0, 10_000)], &Parts::new()), KeyKind::Integer, Range::default(), &even(1), 100)
+            .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
 }
 
@@ -143,7 +144,7 @@ fn many_pieces() -> Vec<Piece> {
 }
 
 fn large_plan() -> Plan {
-    Plan::over_time(many_pieces(), KeyKind::Integer, Range::default(), &even(10), 20_000).unwrap()
+    Plan::over_time((many_pieces(), &Parts::new()), KeyKind::Integer, Range::default(), &even(10), 20_000).unwrap()
 }
 
 /// Pieces that meet a window, found by looking at each.
@@ -205,4 +206,31 @@ fn the_pieces_of_some_windows_are_those_that_meet_any_of_them() {
     expected.dedup();
     assert_eq!(plan.pieces_of_any(&open), expected);
     assert_eq!(plan.pieces_of_any(&[]), [0_usize; 0]);
+}
+
+#[test]
+fn stretches_of_a_piece_take_the_place_of_its_span() {
+    let span = |min, max| KeySpan { min: TimeKey(min), max: TimeKey(max) };
+    let stretches = vec![Stretch { span: span(0, 9), rows: 90 }, Stretch { span: span(900_000, 900_000), rows: 10 }];
+    let parts = Parts::from([(0, stretches)]);
+    let far = Piece { rows: 100, bytes: 1_000, ..piece(0, 0, 900_000) };
+    let plan = Plan::over_time((vec![far], &parts), KeyKind::Integer, Range::default(), &even(10), 100).unwrap();
+    let windows: Vec<_> = plan.windows.iter().map(|it| (it.window.bounds(), it.rows, it.bytes, it.pieces)).collect();
+    assert_eq!(windows, [((0, 10), 90.0, 900.0, 1), ((900_000, 900_010), 10.0, 100.0, 1)]);
+    assert_eq!((plan.source_bytes(), plan.read_bytes), (1_000, 2_000));
+    let all: Vec<Window> = plan.windows.iter().map(|it| it.window).collect();
+    assert_eq!(plan.pieces_of_any(&all), [0]);
+    assert_eq!((plan.pieces_of(&all[0]), plan.pieces_of(&all[1])), (vec![0], vec![0]));
+    assert_eq!(plan.sums_over_objects(&[7]), [7, 7]);
+}
+
+#[test]
+fn a_grid_counts_the_cells_of_a_span() {
+    let span = |min, max| KeySpan { min: TimeKey(min), max: TimeKey(max) };
+    assert_eq!(even(10).cells(span(0, 9)), 1);
+    assert_eq!(even(10).cells(span(-1, 10)), 3);
+    assert_eq!(even(1).cells(span(i64::MIN, i64::MAX)), u64::MAX);
+    assert_eq!(Grid::Bounds(vec![0, 10, 20]).cells(span(5, 15)), 2);
+    let year = |months| Grid::Months { kind: KeyKind::Date, months }.cells(span(0, 365));
+    assert!((12..=13).contains(&year(1)) && (1..=2).contains(&year(12)));
 }
