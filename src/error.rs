@@ -81,6 +81,9 @@ pub enum ErrorKind {
     Busy,
     /// This run lost its claim on a window to another run.
     Fenced,
+    /// The ledger does not have the job, the run or its claim any more: it was deleted, or the server fell back to an
+    /// earlier state.
+    Gone,
     /// The run stopped before everything was loaded; the job can be resumed.
     Incomplete,
     /// The user asked to stop.
@@ -229,6 +232,12 @@ impl Error {
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
         self
+    }
+
+    /// Whether the run's claim is not its own any more: nothing that it would still write can be committed.
+    #[must_use]
+    pub(crate) fn is_of_lost_claim(&self) -> bool {
+        matches!(self.kind(), ErrorKind::Fenced | ErrorKind::Gone)
     }
 
     /// What sort of failure this is.

@@ -13,6 +13,7 @@ use crate::model::{Ragged, RepeatedHeader, StrayQuotes, Zone};
 /// Made by [`Options::new`] with the defaults that the command line has too; change the fields that differ.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent switch of the command line")]
 pub struct Options {
     /// The table, as SQL spells it: `metrics`, `public.metrics`, `"My Table"`.
     pub table: String,
@@ -41,8 +42,15 @@ pub struct Options {
     pub join: bool,
     /// Whether to take the job from a run that is believed to be alive, and to end sessions that stand in the way.
     pub takeover: bool,
+    /// Whether a job that is in the ledger is undone first, and loaded again from the beginning.
+    pub redo: bool,
     /// Whether to go on with a source that has changed: what is concerned is planned and loaded anew.
     pub accept_changed_source: bool,
+    /// Whether files of a table format (Delta, Iceberg, Hudi, …) are read as plain files, which refuses them otherwise: they
+    /// also hold deleted and superseded rows.
+    pub as_files: bool,
+    /// Whether a job for which no row is found is a success.
+    pub allow_empty: bool,
     /// How many rows of the job may be rejected before it fails.
     pub max_rejects: MaxRejects,
     /// Which source column feeds which target column.
@@ -284,6 +292,9 @@ impl Options {
             join: false,
             takeover: false,
             accept_changed_source: false,
+            redo: false,
+            as_files: false,
+            allow_empty: false,
             max_rejects: MaxRejects::NONE,
             mapping: MappingRules::default(),
             csv: CsvOptions::default(),

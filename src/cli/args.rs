@@ -231,6 +231,9 @@ pub(crate) struct JobOptions {
     /// too, which may change it.
     #[arg(long, value_name = "N|P%", default_value = "0", env = "PGBACKFILL_MAX_REJECTS", value_parser = read::max_rejects)]
     pub(crate) max_rejects: MaxRejects,
+    /// A load that finds no row in the source, or none in the range, succeeds
+    #[arg(long, env = "PGBACKFILL_ALLOW_EMPTY", value_parser = read::switch())]
+    pub(crate) allow_empty: bool,
     /// Feed target column TARGET from source column SOURCE; repeatable
     #[arg(long, value_name = "SOURCE=TARGET", env = "PGBACKFILL_MAP", value_parser = read::pair)]
     pub(crate) map: Vec<(String, String)>,
@@ -242,6 +245,7 @@ pub(crate) struct JobOptions {
 /// What a run does about others: other runs, and whoever changed the source.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Others")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct OthersOptions {
     /// Work on the job beside other runs of it, and beside other jobs over the same range
     #[arg(long, env = "PGBACKFILL_JOIN", value_parser = read::switch())]
@@ -249,6 +253,14 @@ pub(crate) struct OthersOptions {
     /// Take the job from a run that is believed to be alive, and end sessions that stand in the way
     #[arg(long, env = "PGBACKFILL_TAKEOVER", value_parser = read::switch(), conflicts_with = "join")]
     pub(crate) takeover: bool,
+    /// Delete what is left of the job's own rows, and load every window again
+    #[arg(
+        long,
+        env = "PGBACKFILL_REDO",
+        value_parser = read::switch(),
+        conflicts_with_all = ["join", "accept_changed_source"]
+    )]
+    pub(crate) redo: bool,
     /// Go on with a source that has changed: what is concerned is deleted and loaded anew
     #[arg(long, env = "PGBACKFILL_ACCEPT_CHANGED_SOURCE", value_parser = read::switch())]
     pub(crate) accept_changed_source: bool,
@@ -257,10 +269,16 @@ pub(crate) struct OthersOptions {
 /// How the source is read.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Source")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct SourceOptions {
     /// Files, folders and globs (** too), CSV or Parquet
     #[arg(value_name = "SOURCE", env = "PGBACKFILL_SOURCE")]
     pub(crate) source: Vec<String>,
+    /// Load every file of a Delta, Iceberg, Hudi, Paimon or Hive table, of a Spark stream or of an unfinished job
+    ///
+    /// Such files also hold deleted, superseded and uncommitted rows, and are refused without this option.
+    #[arg(long, env = "PGBACKFILL_AS_FILES", value_parser = read::switch())]
+    pub(crate) as_files: bool,
     /// The first record of CSV is data; --columns names the columns
     #[arg(long, requires = "columns", env = "PGBACKFILL_NO_HEADER", value_parser = read::switch())]
     pub(crate) no_header: bool,

@@ -22,7 +22,7 @@ pub(crate) const TERMINATED: u8 = 143;
 fn code(error: &Error) -> u8 {
     match error.kind() {
         ErrorKind::Settings | ErrorKind::Schema => 2,
-        ErrorKind::Incomplete | ErrorKind::Connection => INCOMPLETE,
+        ErrorKind::Incomplete | ErrorKind::Connection | ErrorKind::Gone => INCOMPLETE,
         ErrorKind::Difference => DIFFERENT,
         ErrorKind::Busy | ErrorKind::Fenced => 7,
         ErrorKind::Interrupted => INTERRUPTED,
@@ -90,6 +90,8 @@ mod tests {
             (ErrorKind::Data, 1),
             (ErrorKind::Connection, 4),
             (ErrorKind::Busy, 7),
+            (ErrorKind::Fenced, 7),
+            (ErrorKind::Gone, 4),
             (ErrorKind::Interrupted, 130),
         ];
         for (kind, expected) in codes {

@@ -1,7 +1,6 @@
 //! A claimed window's entries: what earlier attempts left, and what each batch of this one adds.
 
-use super::run::fenced;
-use super::{RunId, Written};
+use super::{RunId, Written, lost};
 use crate::error::Result;
 use crate::model::{Conflicts, RowHash, Window};
 use crate::target::Session;
@@ -38,12 +37,13 @@ impl Claim {
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Fenced`] if the window is no longer this attempt's.
+    /// [`crate::ErrorKind::Fenced`] if the window is no longer this attempt's, [`crate::ErrorKind::Gone`] if the ledger
+    /// does not know the attempt.
     pub(crate) async fn fence(&self, session: &Session) -> Result<()> {
         let held = session
             .query(include_str!("batch/fence.sql"), &[&self.job, &self.number, &self.run, &self.attempt])
             .await?;
-        if held.is_empty() { Err(fenced()) } else { Ok(()) }
+        if held.is_empty() { Err(lost::claim(session, self).await) } else { Ok(()) }
     }
 
     /// What earlier attempts left in the window.
@@ -65,7 +65,7 @@ impl Claim {
     ///
     /// # Errors
     ///
-    /// [`crate::ErrorKind::Fenced`] if the window is no longer this attempt's: the transaction must be rolled back.
+    /// As [`Self::fence`]: the transaction must be rolled back.
     pub(crate) async fn record(&self, session: &Session, batch: Counters, total: Counters, last: bool) -> Result<()> {
         let count = |n: u64| i64::try_from(n).expect("a window has fewer rows and bytes than i64 counts");
         let hash = (!total.rewritten).then(|| total.hash.to_bytes().to_vec());
@@ -92,7 +92,7 @@ impl Claim {
                 ],
             )
             .await?;
-        if entered == 1 { Ok(()) } else { Err(fenced()) }
+        if entered == 1 { Ok(()) } else { Err(lost::claim(session, self).await) }
     }
 
     /// Leaves the window as it is, because it held rows.

@@ -69,12 +69,10 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Fenced`] if another run has it by now.
+    /// [`ErrorKind::Fenced`] if another run has it by now, [`ErrorKind::Gone`] if the ledger does not know the claim.
     pub(crate) async fn reclaim(&self, session: &Session, job: &JobRecord, claim: &Claim) -> Result<Reclaimed> {
-        let row = session
-            .query_opt(include_str!("claim/reclaim.sql"), &[&job.id, &claim.number, &self.id])
-            .await?
-            .ok_or_else(super::run::fenced)?;
+        let row = session.query_opt(include_str!("claim/reclaim.sql"), &[&job.id, &claim.number, &self.id]).await?;
+        let Some(row) = row else { return Err(super::lost::claim(session, claim).await) };
         match row.get("former_state") {
             "loaded" => Ok(Reclaimed::Loaded {
                 rows: unsigned(row.get("rows")),

@@ -8,6 +8,7 @@ mod claim;
 mod guard;
 mod job;
 mod left;
+mod lost;
 mod process;
 mod reject;
 mod run;
@@ -19,12 +20,13 @@ pub(crate) use claim::Reclaimed;
 pub(crate) use job::{
     JobRecord, NewJob, NewWindow, Reopened, Replan, Step, Windowless, forget, forget_job, lock_window,
 };
+pub(crate) use lost::check_job;
 pub use reject::{RejectedObject, RejectedRow};
 pub(crate) use reject::{enter_headers, lock as lock_rejects, total as total_rejects};
 pub(crate) use run::{LiveRun, Run, RunId, RunRequest, check_range, end_dead, live, lock_table, settle};
 pub(crate) use sessions::LeftBehind;
 pub use status::{JobStatus, WindowState, WindowStatus};
-pub(crate) use status::{Written, find, job_names, progress, transactions, windows, written};
+pub(crate) use status::{Written, find, job_names, loaded, progress, transactions, windows, written};
 
 use tokio_postgres::Row;
 

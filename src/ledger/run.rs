@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio_postgres::Row;
 
-use super::{JobRecord, process};
+use super::{JobRecord, lost, process};
 use crate::error::{Error, ErrorKind, Result};
 use crate::target::{ConnectSettings, Durability, Parameter, Session};
 
@@ -22,6 +22,7 @@ pub(crate) type RunId = String;
 #[derive(Debug, Clone)]
 pub(crate) struct Run {
     pub(crate) id: RunId,
+    job: i64,
     pub(crate) lease: Duration,
     pub(super) known: Arc<Known>,
 }
@@ -37,8 +38,11 @@ pub(super) struct Known {
 }
 
 /// How a run is to begin.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct RunRequest {
+    /// The run's identity; `None` lets the server choose. One that is entered already is of an earlier try whose outcome was
+    /// not known, and which has claimed nothing.
+    pub(crate) id: Option<RunId>,
     pub(crate) lease: Duration,
     /// Whether other live runs of the job may go on.
     pub(crate) beside_runs: bool,
@@ -108,6 +112,10 @@ impl RunRequest {
     pub(crate) async fn check(&self, session: &Session, job: &JobRecord) -> Result<()> {
         // The job's row is locked until the end, so that of two runs that start at once one waits and then sees the other.
         session.query("select from pgbackfill.jobs where id = $1 for update", &[&job.id]).await?;
+        if let Some(own) = &self.id {
+            let sql = "delete from pgbackfill.runs where id = $1::text::uuid and job_id = $2";
+            session.execute(sql, &[own, &job.id]).await?;
+        }
         if self.beside_runs {
             end_dead(session, job).await?;
         } else {
@@ -126,10 +134,10 @@ impl RunRequest {
     /// Enters this process, after [`Self::check`] and in its transaction.
     pub(crate) async fn enter(&self, session: &Session, job: &JobRecord) -> Result<Run> {
         let pid = i32::try_from(std::process::id()).unwrap_or(i32::MAX);
-        let parameters: [&dyn Parameter; 5] =
-            [&job.id, &process::host(), &pid, &process::identity(), &self.lease.as_secs_f64()];
+        let parameters: [&dyn Parameter; 6] =
+            [&job.id, &process::host(), &pid, &process::identity(), &self.lease.as_secs_f64(), &self.id];
         let row = session.query_one(include_str!("run/start.sql"), &parameters).await?;
-        Ok(Run { id: row.get(0), lease: self.lease, known: Arc::default() })
+        Ok(Run { id: row.get(0), job: job.id, lease: self.lease, known: Arc::default() })
     }
 }
 
@@ -176,10 +184,10 @@ impl Run {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Fenced`] if the run was ended by another.
+    /// [`ErrorKind::Fenced`] if the run was ended by another, [`ErrorKind::Gone`] if the ledger does not have it.
     pub(crate) async fn renew(&self, session: &Session) -> Result<()> {
         let renewed = session.execute(include_str!("run/renew.sql"), &[&self.id, &self.lease.as_secs_f64()]).await?;
-        if renewed == 1 { Ok(()) } else { Err(fenced()) }
+        if renewed == 1 { Ok(()) } else { Err(lost::run(session, self.job, &self.id).await) }
     }
 
     /// Gives back windows that this run claimed and does not work on. Only for when none of its workers is at work. One whose
@@ -262,10 +270,4 @@ impl fmt::Display for LiveRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "process {} on {} since {}", self.pid, self.host, self.since)
     }
-}
-
-/// This run's claim was taken over by another.
-pub(crate) fn fenced() -> Error {
-    Error::new(ErrorKind::Fenced, "this run's lease ran out, or it was ended, and another run took over")
-        .with_hint("nothing is lost: the other run goes on; `pgbackfill status` shows it")
 }

@@ -182,6 +182,23 @@ pub(crate) async fn written(session: &Session, job: i64, number: i64) -> Result<
     Ok(Written { xids, rows: unsigned(row.get("rows")), updated: unsigned(row.get("rows_updated")) })
 }
 
+/// What a job has loaded by now.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) rows: u64,
+    /// First key of its windows with rows, and first key after them.
+    pub(crate) bounds: Option<(i64, i64)>,
+    /// Whether the job was begun in this cluster.
+    pub(crate) is_here: bool,
+}
+
+/// Rows and bounds of the windows that are loaded.
+pub(crate) async fn loaded(session: &Session, job: &JobRecord) -> Result<Loaded> {
+    let row = session.query_one(include_str!("status/loaded.sql"), &[&job.id]).await?;
+    let bounds = row.get::<_, Option<i64>>("lower").zip(row.get("upper"));
+    Ok(Loaded { rows: unsigned(row.get("rows")), bounds, is_here: row.get("is_here") })
+}
+
 /// Counts of a job's windows and rows.
 pub(crate) async fn progress(session: &Session, job: &JobRecord) -> Result<Progress> {
     session.query_one(include_str!("status/progress.sql"), &[&job.id]).await.map(|row| counts(&row))

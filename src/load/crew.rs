@@ -10,6 +10,7 @@ use super::clear::vacuum_advice;
 use super::context::Context;
 use super::frontier::Frontier;
 use super::lease::renew;
+use super::persist::Failure;
 use super::prepare::{Prepared, preparing};
 use super::rejects::{Allowance, Headers};
 use super::shortage::{self, Start};
@@ -31,7 +32,7 @@ pub(super) async fn run_windows(
     run: Run,
     observer: &Arc<dyn Observer>,
     stop: &Stop,
-) -> Result<(Session, JobRecord, Work)> {
+) -> Result<(Session, JobRecord, Work), Failure> {
     crate::failpoint::hit("after-enter")?;
     let open = open_windows(&prepared.session, &job).await?;
     let workers = prepared.workers(&backfill.options).await?.min(open.len().max(1));
@@ -73,7 +74,12 @@ pub(super) async fn run_windows(
     let rows = context.start.rows_to_go;
     let (windows, windows_before) = (open.len() as u64, (total - open.len()) as u64); // usize has at most 64 bits
     context.observe(&Event::Started { job: context.job.name.clone(), windows, windows_before, rows, workers });
-    let outcome = Box::pin(run_workers(&context, workers)).await.map_err(|error| match error.kind() {
+    Box::pin(run_to_end(&context, session, workers)).await.map_err(Failure::Late)
+}
+
+/// Runs the workers, and ends the run in the ledger whatever came of them.
+async fn run_to_end(context: &Arc<Context>, session: Session, workers: usize) -> Result<(Session, JobRecord, Work)> {
+    let outcome = Box::pin(run_workers(context, workers)).await.map_err(|error| match error.kind() {
         ErrorKind::Connection => {
             error.with_hint("nothing is lost: the same command again resumes the job where it stands")
         }
@@ -82,9 +88,9 @@ pub(super) async fn run_windows(
     if let Some(message) = vacuum_advice(context.team.dead(), &context.job.table) {
         context.observe(&Event::Warning { message });
     }
-    let ended = end(&context, session).await;
+    let ended = end(context, session).await;
     let work = match (outcome, &ended) {
-        (Err(error), Ok(session)) => return Err(shortage::explain(&context, session, error).await),
+        (Err(error), Ok(session)) => return Err(shortage::explain(context, session, error).await),
         (outcome, _) => outcome?,
     };
     let session = ended?;
@@ -149,8 +155,8 @@ async fn run_workers(context: &Arc<Context>, workers: usize) -> Result<Work> {
                 }
                 Ok(Look::Nothing) if at_work == 0 => break,
                 Ok(Look::Nothing | Look::Wait) => Ok(()),
-                // Another run has taken the job: what the workers are at is no longer theirs.
-                Err(error) if error.kind() == ErrorKind::Fenced => return Err(error),
+                // The job is another run's, or is gone: what the workers are at is no longer theirs.
+                Err(error) if error.is_of_lost_claim() => return Err(error),
                 Err(error) => Err(error),
             },
         };

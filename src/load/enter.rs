@@ -7,10 +7,9 @@ use serde_json::Value;
 use super::accept::accept;
 use super::change::Change;
 use super::prepare::{Opening, Prepared};
-use super::run::request;
 use super::{occupied, remains, rights, settings};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::{self, JobRecord, NewJob, NewWindow, Run};
+use crate::ledger::{self, JobRecord, NewJob, NewWindow, Run, RunRequest};
 use crate::model::{Object, Observer, Piece, SourceRows, Window};
 use crate::options::{Commit, Existing, Options};
 use crate::plan::PlannedWindow;
@@ -56,9 +55,7 @@ pub(super) async fn check_resume(
 
 /// Refuses to load more of a job into a table that is no longer what it was, or without the rights that this takes.
 pub(super) async fn check_target(session: &Session, table: &Table, job: &JobRecord, options: &Options) -> Result<()> {
-    let mut was: Shape = serde_json::from_value(job.shape.clone()).map_err(|error| {
-        Error::new(ErrorKind::Internal, format!("the shape of {} in the ledger", job.table)).with_source(error)
-    })?;
+    let mut was = recorded_shape(job)?;
     let mut is = table.shape.clone();
     // Columns that the job leaves out are no concern of its rows, as long as rows may leave them out.
     let loaded = |name: &String| job.hashed.contains(name) || job.unhashed.contains(name);
@@ -83,6 +80,13 @@ pub(super) async fn check_target(session: &Session, table: &Table, job: &JobReco
         "put it back as it was to resume; or take back what the job loaded (`pgbackfill undo {}`) and load it anew",
         job.name
     )))
+}
+
+/// The table as it was when the job began.
+pub(super) fn recorded_shape(job: &JobRecord) -> Result<Shape> {
+    serde_json::from_value(job.shape.clone()).map_err(|error| {
+        Error::new(ErrorKind::Internal, format!("the shape of {} in the ledger", job.table)).with_source(error)
+    })
 }
 
 /// Takes a known job up again: as it was planned, or over a source whose change is accepted.
@@ -160,8 +164,12 @@ pub(super) fn new_windows(prepared: &Prepared) -> Vec<NewWindow> {
 
 /// Enters a new job, in a ledger that is made where there is none, and the run that begins it, in one transaction with
 /// whatever may refuse them: a run that is refused has neither entered nor deleted anything. `None` where another run has entered the job meanwhile.
-pub(super) async fn enter(prepared: &Prepared, options: &Options) -> Result<Option<(JobRecord, Run)>> {
-    let (session, request) = (&prepared.session, request(options));
+pub(super) async fn enter(
+    prepared: &Prepared,
+    request: &RunRequest,
+    options: &Options,
+) -> Result<Option<(JobRecord, Run)>> {
+    let session = &prepared.session;
     ledger::init(session).await?;
     let windows = new_windows(prepared);
     let new = NewJob {

@@ -3,39 +3,44 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::Backfill;
 use super::change::Change;
-use super::supply::{Input, Listing};
+use super::supply::Listing;
 use super::worker::{Work, chain};
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{self, JobRecord, JobStatus};
 use crate::model::{Event, Observer, Summary};
-use crate::options::Limits;
 use crate::target::Session;
 
-/// Lists the source once more, and tells what changed while the run went on: what is loaded is what was planned.
-pub(super) async fn tell_changes(
+/// How the job stands, and what changed in its source meanwhile if the run has `worked`. Running it again does no harm.
+pub(super) async fn end(
     session: &Session,
     job: &JobRecord,
-    (input, limits): (&Input, &Limits),
-    observer: &Arc<dyn Observer>,
-) -> Result<()> {
-    let message = match Listing::of(input, limits).await {
-        Ok(listing) => match Change::between(&job.objects(session).await?, &listing.objects) {
-            Some(change) => format!(
-                "the source has changed since it was planned: {}; what is loaded is what was planned, and the next run will \
-                 ask for --accept-changed-source",
-                change.names()
-            ),
-            None => return Ok(()),
-        },
-        Err(error) => format!("the source could not be listed once more: {}", chain(&error)),
+    backfill: &Backfill,
+    worked: bool,
+) -> Result<(JobStatus, Option<String>)> {
+    let change = if worked { change_since(session, job, backfill).await? } else { None };
+    Ok((standing(session, job).await?, change))
+}
+
+/// Lists the source once more, and says what changed while the run went on: what is loaded is what was planned.
+async fn change_since(session: &Session, job: &JobRecord, backfill: &Backfill) -> Result<Option<String>> {
+    let listing = match Listing::of(&backfill.input, &backfill.options).await {
+        Ok(listing) => listing,
+        Err(error) => return Ok(Some(format!("the source could not be listed once more: {}", chain(&error)))),
     };
-    observer.observe(&Event::Warning { message });
-    Ok(())
+    let change = Change::between(&job.objects(session).await?, &listing.objects);
+    Ok(change.map(|change| {
+        format!(
+            "the source has changed since it was planned: {}; what is loaded is what was planned, and the next run will \
+             ask for --accept-changed-source",
+            change.names()
+        )
+    }))
 }
 
 /// How the job stands; one that is complete stays so if the server crashes now.
-pub(super) async fn standing(session: &Session, job: &JobRecord) -> Result<JobStatus> {
+async fn standing(session: &Session, job: &JobRecord) -> Result<JobStatus> {
     let status = JobStatus::of(session, job).await?;
     if status.progress.is_complete() {
         ledger::settle(session, job)

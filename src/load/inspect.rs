@@ -103,7 +103,7 @@ pub struct InspectedTime {
 /// The first object that cannot be read at all. A record of delimited text that cannot is part of the description.
 pub async fn inspect(input: impl Into<Input>, options: &Options, settled: &[String]) -> Result<Inspection> {
     options.check()?;
-    let listing = Listing::of(&input.into(), &options.limits).await?;
+    let listing = Listing::of(&input.into(), options).await?;
     let advised = advice::advise(&listing, options, settled).await?;
     let mut options = options.clone();
     if let Some((_, sniffed)) = &advised {

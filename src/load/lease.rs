@@ -25,7 +25,7 @@ pub(super) async fn renew(target: &ConnectSettings, run: &Run, observer: &Arc<dy
         let renewed = renewed.unwrap_or_else(|_| Err(Error::new(ErrorKind::Connection, "the server does not answer")));
         match renewed {
             Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::Fenced => return error,
+            Err(error) if error.is_of_lost_claim() => return error,
             // The lease only spares work; the workers find out for themselves whether the server is gone for good.
             Err(error) => {
                 session = None;

@@ -13,6 +13,7 @@ mod clip;
 mod context;
 mod crew;
 mod custom;
+mod emptied;
 mod enter;
 mod finish;
 mod frontier;
@@ -20,11 +21,14 @@ mod inspect;
 mod layout;
 mod lease;
 mod merge;
+mod nothing;
 mod occupied;
 mod persist;
 mod prepare;
 mod profile;
 mod proposal;
+mod published;
+mod redo;
 mod rejects;
 mod remains;
 mod rights;
@@ -98,7 +102,8 @@ impl Backfill {
         self.options.check()?;
         let observer: Arc<dyn Observer> = Arc::new(observer);
         let backfill = self.watched_by(&observer);
-        let opening = prepare::open(&backfill, &observer).await?;
+        let session = prepare::connect(&backfill, &observer).await?;
+        let opening = prepare::open(&backfill, session, &observer).await?;
         let prepared = prepare::plan(&backfill, opening, prepare::Purpose::Proposal, &observer).await;
         proposal::of(&backfill, &prepared.map_err(|error| persist::with_next_step(error, self.options.on_conflict))?)
             .await

@@ -1,7 +1,7 @@
 //! Steps of a run that no worker takes: tried again where what they met may pass.
 //!
 //! Only what the server itself refused is tried again, for that is rolled back. Whether a commit was made whose reply was lost
-//! is not known here; the same command again finds out, and ends with 4 until then.
+//! is not known here: `run` tries all again, and finds out.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -14,13 +14,27 @@ use crate::format::csv::Encoding;
 use crate::model::{Event, Observer};
 use crate::options::OnConflict;
 
+/// Why a try to load ended.
+pub(super) enum Failure {
+    /// No worker has begun: where the failure may pass, all can be tried again.
+    Early(Error),
+    /// It was tried again for as long as it may be, or workers have begun.
+    Late(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Early(error)
+    }
+}
+
 /// Takes a step, again and again within the time for retries. `step` is to be one transaction, or one after reads.
 pub(super) async fn persist<T, F: Future<Output = Result<T>>>(
     backfill: &Backfill,
     observer: &Arc<dyn Observer>,
     stop: &Stop,
     step: impl Fn() -> F,
-) -> Result<T> {
+) -> Result<T, Failure> {
     let (begun, mut backoff) = (Instant::now(), Backoff::new(backfill.options.limits.retry_for));
     loop {
         let error = match Box::pin(step()).await {
@@ -28,7 +42,9 @@ pub(super) async fn persist<T, F: Future<Output = Result<T>>>(
             Err(error) => error,
         };
         let refused = error.kind() == ErrorKind::Target && !stop.is_requested();
-        let Some(pause) = backoff.pause(&error).filter(|_| refused) else { return Err(error) };
+        let Some(pause) = backoff.pause(&error).filter(|_| refused) else {
+            return Err(if refused { Failure::Late(error) } else { Failure::Early(error) });
+        };
         let reason = format!("another try; {}", chain(&error));
         observer.observe(&Event::Waiting { reason, seconds: begun.elapsed().as_secs_f64() });
         stop.sleep(pause).await;

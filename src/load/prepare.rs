@@ -8,7 +8,9 @@ use serde_json::Value;
 use super::Backfill;
 use super::clip::TimeColumn;
 use super::layout::{Layout, Route};
+use super::nothing;
 use super::profile::{Profile, Profiler};
+use super::published;
 use super::rejects::Allowance;
 use super::rights::{self, Fed};
 use super::settings;
@@ -55,6 +57,8 @@ pub(crate) struct Prepared {
     pub(crate) grid: Option<Grid>,
     /// Rights that the role lacks; only a proposal gets so far without them.
     pub(crate) lacking: Option<Lacking>,
+    /// Why publications would keep the server from deleting or updating rows; only a proposal gets so far with that.
+    pub(crate) unpublished: Option<Error>,
     pub(crate) pool: CpuPool,
     pub(crate) memory: ByteLimit,
     pub(crate) threads: usize,
@@ -83,12 +87,17 @@ pub(crate) struct ProfileFacts {
 /// Where every window would read pieces more than this many times over, they are read once, into a spool.
 const READS_BEFORE_SPOOL: u64 = 3;
 
-/// Describes the target and lists the source. Reads no data.
-pub(crate) async fn open(backfill: &Backfill, observer: &Arc<dyn Observer>) -> Result<Opening> {
-    let options = &backfill.options;
+/// Opens the session of the run.
+pub(crate) async fn connect(backfill: &Backfill, observer: &Arc<dyn Observer>) -> Result<Session> {
     observer.observe(&preparing("connecting"));
-    let session = Session::open_when_ready(&backfill.target, options.limits.retry_for).await?;
+    Session::open_when_ready(&backfill.target, backfill.options.limits.retry_for).await
+}
+
+/// Describes the target and lists the source. Reads no data.
+pub(crate) async fn open(backfill: &Backfill, session: Session, observer: &Arc<dyn Observer>) -> Result<Opening> {
+    let options = &backfill.options;
     session.require_version().await?;
+    session.require_connections().await?;
     session.require_encoding().await?;
     let table = match describe(&session, &options.table).await {
         Ok(table) => table,
@@ -99,7 +108,7 @@ pub(crate) async fn open(backfill: &Backfill, observer: &Arc<dyn Observer>) -> R
         session.check_scope(&table.name, scope).await?;
     }
     observer.observe(&preparing("listing the source"));
-    let listing = Listing::of(&backfill.input, &options.limits).await?;
+    let listing = Listing::of(&backfill.input, options).await?;
     let settings = settings::of(options, &backfill.input, &table.name);
     let job = options.job.clone().unwrap_or_else(|| settings::job_name(&settings, &table.name));
     Ok(Opening { session, table, kind, job, settings, listing })
@@ -152,6 +161,7 @@ pub(crate) async fn plan(
     // Before the source is read: a person who has to ask for rights should not wait for that.
     let fed = Fed { hashed: route.hashed_columns(), unhashed: route.unhashed_columns(), merge: merge.as_ref() };
     let lacking = lacking(&session, &table, options, fed, purpose).await?;
+    let unpublished = unpublished(&session, &table, options, fed, purpose).await?;
     let time_position = layouts.first().and_then(|layout| layout.time);
     let supply = Arc::new(supply.with_layouts(layouts).with_memory(options.limits.memory_bytes));
     let threads = options.limits.threads.unwrap_or_else(cores);
@@ -177,6 +187,7 @@ pub(crate) async fn plan(
         range,
         grid,
         lacking,
+        unpublished,
         session,
         table,
         job,
@@ -241,6 +252,24 @@ async fn lacking(
     match (purpose, rights::lacking(session, table, options, fed, false).await?) {
         (Purpose::Beginning, Some(lacking)) => Err(lacking.into_error()),
         (_, lacking) => Ok(lacking),
+    }
+}
+
+/// Why publications would keep the server from deleting or updating rows.
+async fn unpublished(
+    session: &Session,
+    table: &Table,
+    options: &Options,
+    fed: Fed<'_>,
+    purpose: Purpose<'_>,
+) -> Result<Option<Error>> {
+    let found = match purpose {
+        Purpose::Resumption(_) => None,
+        Purpose::Proposal | Purpose::Beginning => published::check(session, table, options, fed, false).await?,
+    };
+    match (purpose, found) {
+        (Purpose::Beginning, Some(error)) => Err(error),
+        (_, found) => Ok(found),
     }
 }
 
@@ -443,6 +472,9 @@ impl Prepared {
             let grants = lacking.grants().replace('\n', " ");
             warnings.push(format!("a load would be refused, for {}: {grants}", lacking.phrase()));
         }
+        if let Some(error) = &self.unpublished {
+            warnings.push(format!("a load would be refused: {error}; {}", error.hint().unwrap_or_default()));
+        }
         let indexed = |name: &&str| self.table.indexed.iter().any(|column| column == name);
         if let Some(time) = self.statements.time_column().filter(|name| self.table.has_xmin() && !indexed(name)) {
             warnings.push(format!(
@@ -496,8 +528,8 @@ impl Prepared {
             let (rows, all) = (self.windowless.rejects.len(), self.profile.rows.all);
             warnings.push(format!("{rows} of {all} rows cannot be read and are rejected, the first: {first}"));
         }
-        if self.profile.rows.all == 0 {
-            warnings.push("the source holds no rows".to_owned());
+        if let Some(message) = nothing::found_nothing(self) {
+            warnings.push(format!("{message}; a load fails, unless it has --allow-empty"));
         }
         if self.spools() {
             warnings.push("windows share so much of the source that it is read once, into a temporary file".to_owned());

@@ -1,6 +1,7 @@
 //! Which rights a job needs of its role, by the way in which it loads.
 
 use super::prepare::{commit, merge};
+use super::published;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::JobRecord;
 use crate::options::{Commit, Existing, OnConflict, Options};
@@ -34,11 +35,16 @@ fn needs<'a>(table: &'a Table, options: &Options, fed: Fed<'_>, clears: bool) ->
     let mut read = if stage { inserted.clone() } else { fed.hashed.to_vec() };
     read.extend(options.time_column.clone().filter(|time| !read.contains(time)));
     read.extend(table.has_xmin().then(|| "xmin".to_owned()));
-    // A window that is one transaction leaves nothing behind to clear.
-    let clears = clears || commit(table, options, fed.merge) == Commit::Batch || options.accept_changed_source;
-    let delete = clears && table.has_xmin() || options.existing() == Existing::Replace;
+    let delete = deletes(table, options, fed, clears);
     let updated = fed.merge.map(|merge| merge.updated.clone()).unwrap_or_default();
     Needs { table: &table.name, inserted, updated, read, delete, stage }
+}
+
+/// Whether a load may have to delete rows. `clears` says that some window is half loaded already.
+pub(super) fn deletes(table: &Table, options: &Options, fed: Fed<'_>, clears: bool) -> bool {
+    // A window that is one transaction leaves nothing behind to clear.
+    let clears = clears || commit(table, options, fed.merge) == Commit::Batch || options.accept_changed_source;
+    clears && table.has_xmin() || options.existing() == Existing::Replace
 }
 
 /// Refuses to resume a job without the rights that this takes.
@@ -48,7 +54,10 @@ pub(super) async fn check_resume(session: &Session, table: &Table, job: &JobReco
     let fed = Fed { hashed: &job.hashed, unhashed: &job.unhashed, merge: merge.as_ref() };
     let clears = job.is_half_loaded(session).await?;
     let lacking = lacking(session, table, options, fed, clears).await?;
-    lacking.map_or(Ok(()), |lacking| Err(lacking.into_error()))
+    if let Some(lacking) = lacking {
+        return Err(lacking.into_error());
+    }
+    published::check(session, table, options, fed, clears).await?.map_or(Ok(()), Err)
 }
 
 /// A table that may not even be looked at: everything that is lacking, in place of the first thing.

@@ -18,9 +18,9 @@ use crate::format::csv::{self, CsvDecoder, Delimiter, Dialect, Encoding};
 use crate::format::parquet::{self, Footer, Metadata, ParquetDecoder};
 use crate::format::{Decode, Step};
 use crate::model::{Extent, Format, Object, Origin, Piece, RawRecord};
-use crate::options::{CsvOptions, EmptyFields, Limits};
+use crate::options::{CsvOptions, EmptyFields, Options};
 use crate::schema::ObjectColumns;
-use crate::source::{self, Objects, Part, Source};
+use crate::source::{self, Objects, Part, Source, TableFormats};
 
 /// Where rows come from.
 #[derive(Clone)]
@@ -88,14 +88,14 @@ const HEAD_BYTES: u64 = 64 << 10;
 
 impl Listing {
     /// Lists the objects of `input`.
-    pub(crate) async fn of(input: &Input, limits: &Limits) -> Result<Self> {
+    pub(crate) async fn of(input: &Input, options: &Options) -> Result<Self> {
         match input {
             Input::Files(patterns) => {
-                let limits = source::Limits { objects: limits.objects, ..source::Limits::default() };
-                let (reader, objects) = source::list(patterns, limits).await?;
+                let limits = source::Limits { objects: options.limits.objects, ..source::Limits::default() };
+                let (reader, objects) = source::list(patterns, limits, TableFormats::new(options.as_files)).await?;
                 Ok(Self { objects, reader: Reader::Files(reader) })
             }
-            Input::Custom(custom) => Self::of_parts(Arc::clone(custom), limits.objects),
+            Input::Custom(custom) => Self::of_parts(Arc::clone(custom), options.limits.objects),
         }
     }
 

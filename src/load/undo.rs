@@ -49,16 +49,26 @@ pub async fn undo_repeating(
     let job = ledger::find(&session, Some(job)).await?;
     session.is_filtered(&job.target).await?;
     session.require_trusted(&job.name, &job.target, repeated.table, true).await?;
+    take_back(&session, &job, false, observer).await
+}
+
+/// The same for a job that was looked up. `takeover` ends runs that hold it.
+pub(super) async fn take_back(
+    session: &Session,
+    job: &JobRecord,
+    takeover: bool,
+    observer: &dyn Observer,
+) -> Result<Undone> {
     if !job.has_own_rows() {
         return Err(Error::new(ErrorKind::Settings, format!("rows of {} carry no transaction id", job.table))
             .with_hint("what the job loaded cannot be told from other rows; delete it by hand"));
     }
     // A job over the same range may go on: only rows of this one are deleted.
-    let request = RunRequest { lease: LEASE, beside_runs: false, beside_jobs: true, takeover: false };
-    let run = Box::pin(request.start(&session, &job)).await?;
-    let undone = Box::pin(undo_windows(&session, &job, &run, observer)).await;
+    let request = RunRequest { id: None, lease: LEASE, beside_runs: false, beside_jobs: true, takeover };
+    let run = Box::pin(request.start(session, job)).await?;
+    let undone = Box::pin(undo_windows(session, job, &run, observer)).await;
     if undone.is_err() && !session.is_closed() {
-        run.end(&session, &job).await?;
+        run.end(session, job).await?;
     }
     undone
 }

@@ -91,6 +91,9 @@ impl Watch {
         let left = run.left(session, job).await?;
         let held = if at_work { left.held } else { left.held + left.own };
         if left.free + held + left.elsewhere == 0 {
+            if !at_work {
+                ledger::check_job(session, job).await?;
+            }
             return if at_work || left.failed == 0 {
                 Ok(Look::Nothing)
             } else {

@@ -221,7 +221,7 @@ fn note(context: &Context, claim: &Claim, done: Attempt, begun: Instant, work: &
 async fn give_up(context: &Context, session: &Session, claim: &Claim, error: Error) -> Result<Done> {
     let (interrupted, retry) = (context.stop.is_requested(), error.retry());
     let noted = match (error.kind(), retry) {
-        (ErrorKind::Fenced, _) => Ok(()),
+        _ if error.is_of_lost_claim() => Ok(()),
         (_, Retry::Never) if !interrupted => claim.fail(session, &chain(&error)).await,
         _ => claim.postpone(session, &chain(&error)).await,
     };
@@ -234,7 +234,7 @@ async fn give_up(context: &Context, session: &Session, claim: &Claim, error: Err
     }
     let attempts = if claim.attempt == 1 { "1 attempt".to_owned() } else { format!("{} attempts", claim.attempt) };
     let window = context.name(&claim.window);
-    if !interrupted && error.kind() != ErrorKind::Fenced {
+    if !interrupted && !error.is_of_lost_claim() {
         let attempts = u32::try_from(claim.attempt).unwrap_or(0);
         context.observe(&Event::Failed { window: window.clone(), attempts, error: chain(&error) });
     }

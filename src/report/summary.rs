@@ -21,6 +21,9 @@ pub fn summary(summary: &Summary) -> String {
 }
 
 fn loaded(summary: &Summary) -> String {
+    if summary.progress.windows == 0 {
+        return format!("nothing to load into {}: no row was found", summary.table);
+    }
     if summary.windows == 0 && summary.rows == 0 && summary.is_complete() {
         return format!("nothing to load into {}: every window was loaded before", summary.table);
     }
@@ -237,6 +240,12 @@ mod tests {
         let text = summary(&Summary { progress, job: "my job".to_owned(), ..finished() });
         assert!(text.contains("1 skipped because they held rows, 1 failed"), "{text}");
         assert!(text.contains("`pgbackfill status 'my job'`"), "{text}");
+    }
+
+    #[test]
+    fn a_job_without_windows_says_that_no_row_was_found() {
+        let empty = Summary { windows: 0, rows: 0, bytes: 0, progress: Progress::default(), ..finished() };
+        assert!(summary(&empty).starts_with("nothing to load into public.metrics: no row was found"));
     }
 
     #[test]

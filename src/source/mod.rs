@@ -9,10 +9,12 @@ mod hive;
 mod objects;
 mod pattern;
 mod sniff;
+mod tables;
 mod walk;
 
 pub use custom::{Batches, Part, Source};
 pub use objects::Objects;
+pub use tables::TableFormats;
 
 use std::collections::BTreeMap;
 
@@ -61,13 +63,14 @@ pub(crate) fn too_many(objects_max: usize) -> Error {
 /// # Errors
 ///
 /// [`ErrorKind::Source`] names the pattern that matches nothing, or the object that cannot be read or is of a format
-/// that is not read; [`ErrorKind::Limit`] if there are more objects than `limits` allow.
-pub async fn list(patterns: &[String], limits: Limits) -> Result<(Objects, Vec<Object>)> {
+/// that is not read, or belongs to a table format and `tables` refuses that; [`ErrorKind::Limit`] if there are more
+/// objects than `limits` allow.
+pub async fn list(patterns: &[String], limits: Limits, tables: TableFormats) -> Result<(Objects, Vec<Object>)> {
     if patterns.is_empty() {
         return Err(Error::new(ErrorKind::Settings, "no source is given").with_hint("name files, folders or globs"));
     }
     let texts = patterns.to_vec();
-    let found = tokio::task::spawn_blocking(move || find(&texts, limits.objects))
+    let found = tokio::task::spawn_blocking(move || find(&texts, limits.objects, tables))
         .await
         .map_err(|error| Error::new(ErrorKind::Internal, "the listing was cut short").with_source(error))??;
     let objects = Objects::new();
@@ -80,11 +83,14 @@ pub async fn list(patterns: &[String], limits: Limits) -> Result<(Objects, Vec<O
 }
 
 /// Finds the paths of all patterns; the map sorts them and drops repetitions.
-fn find(patterns: &[String], objects_max: usize) -> Result<BTreeMap<String, PathColumns>> {
+fn find(patterns: &[String], objects_max: usize, tables: TableFormats) -> Result<BTreeMap<String, PathColumns>> {
     let mut found = walk::Found::new(objects_max);
     for text in patterns {
         let pattern = pattern::Pattern::resolve(text)?;
         walk::walk(&pattern, &mut found)?;
+    }
+    if tables == TableFormats::Refuse {
+        found.folders.refuse_tables()?;
     }
     Ok(found.into_paths())
 }

@@ -15,6 +15,8 @@ pub(super) struct Pattern {
     pub(super) text: String,
     /// The file, the folder, or the folder before the glob's first wildcard; its real path.
     pub(super) base: PathBuf,
+    /// The base as it was named, links included.
+    pub(super) named: PathBuf,
     /// Folders directly before the end of `base` that spell columns. So `month=*` means the same whether it is this
     /// program or the shell that expands it.
     pub(super) base_folders: Vec<String>,
@@ -65,6 +67,7 @@ impl Pattern {
         Ok(Self {
             text: text.to_owned(),
             base: std::fs::canonicalize(path).map_err(|error| unreachable(text, path, error))?,
+            named: path.to_owned(),
             base_folders: trailing_columns(folder),
             reach,
         })
@@ -80,6 +83,7 @@ impl Pattern {
         Ok(Self {
             text: text.to_owned(),
             base: std::fs::canonicalize(folder).map_err(|error| unreachable(text, folder, error))?,
+            named: folder.to_owned(),
             base_folders: trailing_columns(folder),
             reach: Reach::Glob(glob),
         })

@@ -39,7 +39,7 @@ impl Tree {
 
     async fn list(&self, patterns: &[&str]) -> Result<(Objects, Vec<Object>)> {
         let patterns: Vec<String> = patterns.iter().map(|pattern| self.path(pattern)).collect();
-        list(&patterns, Limits::default()).await
+        list(&patterns, Limits::default(), TableFormats::Refuse).await
     }
 
     /// The listed paths relative to the root.
@@ -65,12 +65,12 @@ fn fixture(name: &str) -> String {
 }
 
 async fn list_fixture(name: &str) -> Result<Object> {
-    Ok(list(&[fixture(name)], Limits::default()).await?.1.remove(0))
+    Ok(list(&[fixture(name)], Limits::default(), TableFormats::Refuse).await?.1.remove(0))
 }
 
 #[tokio::test]
 async fn a_folder_means_all_files_below_it_but_hidden_ones() {
-    let tree = Tree::with_files(&["b.csv", "a/deep/er.txt", ".hidden", "_SUCCESS", "_temporary/x.csv", ".git/x"]);
+    let tree = Tree::with_files(&["b.csv", "a/deep/er.txt", ".hidden", "_SUCCESS", "_old/x.csv", ".git/x"]);
     assert_eq!(tree.found(&[""]).await, ["a/deep/er.txt", "b.csv"]);
 }
 
@@ -170,18 +170,101 @@ async fn path_columns_are_the_same_whoever_expands_the_glob() {
     }
 }
 
+/// Patterns that reach into a table at `t`, with data files in folders of two levels.
+const INTO_A_TABLE: [&str; 6] = ["t", "t/**/*.csv", "t/day=1", "t/day=1/x.csv", "*/day=*/*.csv", ""];
+
+#[tokio::test]
+async fn files_below_a_folder_of_a_table_format_are_refused_however_they_are_named() {
+    let tables: [(&str, &[&str]); 9] = [
+        ("Delta", &["t/_delta_log/00000000000000000000.json"]),
+        ("Hudi", &["t/.hoodie/hoodie.properties"]),
+        ("Hudi", &["t/day=1/.hoodie_partition_metadata"]),
+        ("Iceberg", &["t/metadata/v1.metadata.json"]),
+        ("Iceberg", &["t/metadata/00000-1c5f.metadata.json.gz"]),
+        ("Iceberg", &["t/metadata/version-hint.text"]),
+        ("Paimon", &["t/schema/schema-0", "t/snapshot/LATEST", "t/manifest/manifest-1"]),
+        ("Spark stream", &["t/_spark_metadata/0"]),
+        ("_temporary", &["t/_temporary/0/x"]),
+    ];
+    for (named, signs) in tables {
+        let tree = Tree::with_files(&["t/day=1/x.csv", "plain/y.csv"]);
+        signs.iter().for_each(|sign| tree.write(sign, b"{}"));
+        for pattern in INTO_A_TABLE {
+            let error = tree.error(&["plain", pattern]).await;
+            assert_eq!(error.kind(), ErrorKind::Source);
+            assert!(error.to_string().contains(named), "{named} {pattern}: {error}");
+            assert!(error.hint().unwrap().contains("--as-files"), "{named} {pattern}");
+        }
+        assert_eq!(tree.found(&["plain/*.csv", "pl*/**"]).await, ["plain/y.csv"], "{named}");
+        let as_files = list(&[tree.path("t/day=1/*.csv")], Limits::default(), TableFormats::AsFiles).await;
+        assert_eq!(as_files.unwrap().1.len(), 1, "{named}");
+    }
+}
+
+#[tokio::test]
+async fn data_folders_beside_iceberg_metadata_and_levels_below_any_table_are_refused() {
+    let tree = Tree::with_files(&["t/data/a/b/x.csv", "t/metadata/v2.gz.metadata.json", "h/2024/01/x.csv"]);
+    tree.write("h/.hoodie/hoodie.properties", b"");
+    for pattern in ["t/data", "t/data/a/b/x.csv", "t/data/*/b/*", "h/2024/01", "h/2024/*/*.csv"] {
+        assert!(tree.error(&[pattern]).await.to_string().contains("belongs to"), "{pattern}");
+    }
+}
+
+#[tokio::test]
+async fn files_of_hive_transactions_are_refused() {
+    let tree = Tree::with_files(&["w/day=1/delta_0000001_0000001_0000/000000_0", "w/day=1/delta/x.csv"]);
+    assert!(tree.error(&["w"]).await.to_string().contains("transactional Hive table"));
+    assert_eq!(tree.found(&["w/day=1/delta"]).await, ["w/day=1/delta/x.csv"]);
+}
+
+#[tokio::test]
+async fn folders_that_only_look_like_tables_load() {
+    let tree = Tree::with_files(&[
+        "a/metadata/readme.csv",
+        "a/x.csv",
+        "b/snapshot/x.csv",
+        "b/_SUCCESS",
+        "b/_metadata",
+        "c/_temporary/x",
+        "c/done/x.csv",
+        "d/t/x.csv",
+        "d/other/_delta_log/0.json",
+    ]);
+    for (pattern, found) in
+        [("a/*.csv", "a/x.csv"), ("b", "b/snapshot/x.csv"), ("c/done", "c/done/x.csv"), ("d/t", "d/t/x.csv")]
+    {
+        assert_eq!(tree.found(&[pattern]).await, [found]);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn links_into_a_table_and_out_of_one_are_refused() {
+    use std::os::unix::fs::symlink;
+    let tree = Tree::with_files(&["t/x.csv", "t/_delta_log/0.json", "store/y.csv", "store/part/z.csv", "plain/p.csv"]);
+    symlink(tree.path("t/x.csv"), tree.path("plain/link.csv")).unwrap();
+    symlink(tree.path("t"), tree.path("current")).unwrap();
+    symlink(tree.path("store/y.csv"), tree.path("t/y.csv")).unwrap();
+    symlink(tree.path("store/part"), tree.path("t/part")).unwrap();
+    for pattern in ["plain", "plain/link.csv", "current/*.csv", "t/y.csv", "t/part", "t/part/*.csv", "t/part/z.csv"] {
+        assert!(tree.error(&[pattern]).await.to_string().contains("Delta"), "{pattern}");
+    }
+    assert_eq!(tree.found(&["store", "plain/p.csv"]).await, ["plain/p.csv", "store/part/z.csv", "store/y.csv"]);
+}
+
 #[tokio::test]
 async fn more_objects_than_the_limit_are_an_error() {
     let tree = Tree::with_files(&["a", "b", "c"]);
-    let error = list(&[tree.path("")], Limits { objects: 2, ..Limits::default() }).await.unwrap_err();
+    let error =
+        list(&[tree.path("")], Limits { objects: 2, ..Limits::default() }, TableFormats::Refuse).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Limit);
-    assert!(list(&[tree.path("")], Limits { objects: 3, ..Limits::default() }).await.is_ok());
+    assert!(list(&[tree.path("")], Limits { objects: 3, ..Limits::default() }, TableFormats::Refuse).await.is_ok());
 }
 
 #[tokio::test]
 async fn no_pattern_and_unread_schemes_are_settings_errors() {
-    assert_eq!(list(&[], Limits::default()).await.unwrap_err().kind(), ErrorKind::Settings);
-    let error = list(&["s3://bucket/*.csv".to_owned()], Limits::default()).await.unwrap_err();
+    assert_eq!(list(&[], Limits::default(), TableFormats::Refuse).await.unwrap_err().kind(), ErrorKind::Settings);
+    let error = list(&["s3://bucket/*.csv".to_owned()], Limits::default(), TableFormats::Refuse).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Settings);
 }
 

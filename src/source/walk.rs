@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use super::objects::{HINT_OPEN_FILES, is_out_of_handles};
 use super::pattern::{Pattern, Reach};
+use super::tables::{Folders, Names};
 use super::{PathColumns, hive, too_many};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -18,11 +19,13 @@ use crate::error::{Error, ErrorKind, Result};
 pub(super) struct Found {
     paths: BTreeMap<String, PathColumns>,
     objects_max: usize,
+    /// The folders that hold them.
+    pub(super) folders: Folders,
 }
 
 impl Found {
     pub(super) fn new(objects_max: usize) -> Self {
-        Self { paths: BTreeMap::new(), objects_max }
+        Self { paths: BTreeMap::new(), objects_max, folders: Folders::default() }
     }
 
     pub(super) fn into_paths(self) -> BTreeMap<String, PathColumns> {
@@ -35,6 +38,9 @@ impl Found {
         let folders = text_of(relative.parent().unwrap_or(relative))?;
         let columns =
             hive::path_columns(pattern.base_folders.iter().map(String::as_str).chain(folders.split('/')), &uri)?;
+        if let Some(folder) = real.parent() {
+            self.folders.note_holding([folder]);
+        }
         let known = self.paths.entry(uri).or_default();
         if columns.len() > known.len() {
             *known = columns;
@@ -53,13 +59,19 @@ struct Folder {
 }
 
 impl Folder {
+    /// This folder and those on the way down to it.
+    fn and_above(&self) -> impl Iterator<Item = &Self> {
+        std::iter::successors(Some(self), |folder| folder.above.as_deref())
+    }
+
     fn is_below(&self, real: &Path) -> bool {
-        std::iter::successors(Some(self), |folder| folder.above.as_deref()).any(|folder| folder.real == real)
+        self.and_above().any(|folder| folder.real == real)
     }
 }
 
 /// Adds all files that `pattern` means to `found`. Blocks.
 pub(super) fn walk(pattern: &Pattern, found: &mut Found) -> Result<()> {
+    found.folders.note_named(&pattern.named);
     if matches!(pattern.reach, Reach::File) {
         return found.add(&pattern.base, pattern, Path::new(""));
     }
@@ -67,9 +79,16 @@ pub(super) fn walk(pattern: &Pattern, found: &mut Found) -> Result<()> {
     let base = Folder { real: pattern.base.clone(), relative: PathBuf::new(), depth: 0, above: None };
     let mut waiting = vec![Arc::new(base)];
     while let Some(folder) = waiting.pop() {
+        let (mut names, matched) = (Names::default(), tally.matched);
         for entry in fs::read_dir(&folder.real).map_err(|error| unreadable(&folder.real, error))? {
             let entry = entry.map_err(|error| unreadable(&folder.real, error))?;
+            entry.file_name().to_str().into_iter().for_each(|name| names.note(name));
             visit(&entry, &folder, pattern, &mut waiting, found, &mut tally)?;
+        }
+        found.folders.note_walked(&folder.real, names);
+        if tally.matched > matched {
+            // A link may lead from one folder to the next: each has folders above it of its own.
+            found.folders.note_holding(folder.and_above().map(|folder| folder.real.as_path()));
         }
     }
     if tally.matched == 0 { Err(nothing(pattern, &tally)) } else { Ok(()) }

@@ -1,9 +1,11 @@
 //! What the server's catalog says of the target table.
 
+mod published;
 mod shape;
 mod types;
 mod unique;
 
+pub(crate) use published::{Unpublishable, unpublishable};
 pub(crate) use shape::shape;
 use tokio_postgres::Row;
 pub(crate) use unique::uniqueness;

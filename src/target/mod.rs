@@ -28,7 +28,7 @@ mod writable;
 mod zone;
 
 pub use catalog::describe;
-pub(crate) use catalog::{shape, uniqueness};
+pub(crate) use catalog::{Unpublishable, shape, uniqueness, unpublishable};
 pub use connect::ConnectSettings;
 pub(crate) use copy::CopyIn;
 pub(crate) use deadline::CANCEL_TIMEOUT;

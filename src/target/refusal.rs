@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::fault;
 use super::settings::{Endpoint, Host, Settings};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, SqlClass, classify};
 
 /// One failed attempt.
 #[derive(Debug)]
@@ -170,8 +170,13 @@ fn kind(reason: Reason, sqlstate: Option<&str>) -> ErrorKind {
         Reason::NoPassword | Reason::Peer => ErrorKind::Permission,
         Reason::Tls => ErrorKind::Settings,
         Reason::NoUtf8 => ErrorKind::Schema,
-        _ if sqlstate.is_some_and(|code| code.starts_with("28") || code == "42501") => ErrorKind::Permission,
-        _ => ErrorKind::Connection,
+        _ => match sqlstate.map(classify) {
+            Some(SqlClass::Permission) => ErrorKind::Permission,
+            // No server was there, or one that may take the connection later.
+            None | Some(SqlClass::Transient | SqlClass::Resource) => ErrorKind::Connection,
+            // A database that is not there, a setting that the server does not know: it will say the same again.
+            Some(SqlClass::Data | SqlClass::Schema | SqlClass::Bug) => ErrorKind::Target,
+        },
     }
 }
 
@@ -203,7 +208,9 @@ fn hint(settings: &Settings, reason: Reason) -> String {
         Reason::NoDatabase => {
             "name an existing database: --target postgres://USER@HOST:PORT/DATABASE, or PGDATABASE".to_owned()
         }
-        Reason::TooMany => "fewer --workers need fewer connections; or raise max_connections on the server".to_owned(),
+        Reason::TooMany => "fewer --workers need fewer connections; or raise the limit that is named: `alter role` or `alter database … \
+             connection limit N`, or max_connections of the server"
+                .to_owned(),
         Reason::NoUtf8 => {
             "texts are sent in UTF-8; load into a database with another encoding, best of all UTF8: create \
              database … encoding 'UTF8' template template0"
@@ -259,6 +266,30 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::Connection);
         assert!(error.hint().unwrap().contains("connect_timeout"));
         assert!(!format!("{error:?}").contains("sesame"));
+    }
+
+    #[test]
+    fn a_refusal_that_waiting_does_not_help_is_no_lost_connection() {
+        let kinds = [
+            ("28000", ErrorKind::Permission),
+            ("28P01", ErrorKind::Permission),
+            ("42501", ErrorKind::Permission),
+            ("3D000", ErrorKind::Target),
+            ("55000", ErrorKind::Target),
+            ("57P04", ErrorKind::Target),
+            ("42704", ErrorKind::Target),
+            ("22023", ErrorKind::Target),
+            ("53300", ErrorKind::Connection),
+            ("57P01", ErrorKind::Connection),
+            ("57P03", ErrorKind::Connection),
+            ("08P01", ErrorKind::Connection),
+        ];
+        for (code, expected) in kinds {
+            assert_eq!(kind(Reason::Other, Some(code)), expected, "{code}");
+        }
+        assert_eq!(kind(Reason::NoServer, None), ErrorKind::Connection);
+        assert_eq!(kind(Reason::Unresolved, None), ErrorKind::Connection);
+        assert_eq!(kind(Reason::Tls, None), ErrorKind::Settings);
     }
 
     #[test]

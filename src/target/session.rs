@@ -13,6 +13,10 @@ use super::link::{Link, Phase};
 use super::parameter::{Parameter, typed};
 use super::search_path::SearchPath;
 use crate::error::{Error, ErrorKind, Result};
+use crate::schema::quote_identifier;
+
+/// Connections without which no load can work: that of the run, and that of a worker.
+const CONNECTIONS_MIN: i64 = 2;
 
 /// A session with the server.
 pub struct Session {
@@ -101,8 +105,32 @@ impl Session {
     ///
     /// If the server cannot be asked.
     pub async fn free_slots(&self) -> Result<usize> {
-        let row = self.query_one(include_str!("free_slots.sql"), &[]).await?;
-        Ok(usize::try_from(row.get::<_, i64>(0)).unwrap_or(0))
+        let rows = self.query(include_str!("free_slots.sql"), &[]).await?;
+        let free = rows.iter().map(|row| row.get::<_, i64>("free")).min();
+        Ok(free.and_then(|free| usize::try_from(free).ok()).unwrap_or(0))
+    }
+
+    /// Refuses a role, a database or a server that allows too few connections for any load: waiting would not help.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Target`] with the limit, and the statement that raises it.
+    pub(crate) async fn require_connections(&self) -> Result<()> {
+        let rows = self.query(include_str!("free_slots.sql"), &[]).await?;
+        let Some(least) = rows.first().filter(|row| row.get::<_, i64>("most") < CONNECTIONS_MIN) else { return Ok(()) };
+        let (what, name, most) =
+            (least.get::<_, &str>("what"), least.get::<_, &str>("name"), least.get::<_, i64>("most"));
+        let name = quote_identifier(name);
+        let (whose, raise) = match what {
+            "server" => ("the server".to_owned(), "raise max_connections on the server".to_owned()),
+            _ => (format!("{what} {name}"), format!("raise it: `alter {what} {name} connection limit 8`")),
+        };
+        let connections = if most == 1 { "1 connection".to_owned() } else { format!("{most} connections") };
+        let message = format!(
+            "{whose} may have {connections}, and a load needs {CONNECTIONS_MIN} at least: one for the run, and one that loads"
+        );
+        Err(Error::new(ErrorKind::Target, message)
+            .with_hint(format!("{raise}; a load takes --workers and up to three more")))
     }
 
     /// Refuses a database that keeps bytes without saying what they mean: lengths would be counted in bytes there, and

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::harness::server::{Server, Stop};
 use crate::harness::{
-    Database, Folder, Gate, METRICS, Output, Random, Running, metrics, run, seed, start, start_server, wide_metrics,
+    Database, Folder, Gate, METRICS, Output, Random, Running, metrics, run, seed, start, start_at, start_server,
+    wide_metrics,
 };
 
 const END_LOADERS: &str = "select pg_terminate_backend(pid) from pg_stat_activity
@@ -240,4 +241,101 @@ fn a_refusal_that_passes_at_the_end_of_a_run_that_failed_leaves_no_run_open() {
     refuse(&database, "update of ended_at", "deadlock_detected", 2);
     run(&database, &load).exits(1).says(&["23514"]);
     assert_eq!(database.count("pgbackfill.runs where ended_at is null"), 0);
+}
+
+/// Ends the sessions of a loader while it waits for a lock on a table of the ledger, and lets it go on.
+#[track_caller]
+fn ended_while_it_waits(database: &Database, load: &str, table: &str) {
+    let other = database.connect();
+    other.sql(&format!("begin; lock table pgbackfill.{table} in access exclusive mode"));
+    let loader = start(database, load);
+    let blocked = "select count(*) from pg_stat_activity where datname = current_database()
+                      and application_name like 'pgbackfill%' and wait_event_type = 'Lock'";
+    database.wait_until("the loader waits for the lock", || database.one(blocked) != "0");
+    database.rows(END_LOADERS);
+    other.sql("commit");
+    let output = loader.finish().exits(0);
+    let waits = output.events_named("waiting");
+    assert!(waits.iter().any(|wait| wait["reason"].as_str().unwrap().contains("57P01")), "{table}: {waits:?}");
+    database.assert_same("metrics", "expected");
+    assert_eq!(database.count("pgbackfill.runs where ended_at is null"), 0);
+}
+
+#[test]
+fn sessions_ended_at_any_step_before_the_first_window_are_opened_again() {
+    let database = Database::with(METRICS);
+    let (_folder, load) = scene(&database, &metrics(1000, 360), "--window 1d");
+    run(&database, "init").exits(0);
+    for table in ["version", "jobs", "objects", "windows", "rejects", "runs"] {
+        ended_while_it_waits(&database, &load, table);
+        database.sql("truncate pgbackfill.jobs cascade; truncate metrics");
+    }
+}
+
+#[test]
+fn sessions_ended_at_any_step_of_a_resume_before_the_first_window_are_opened_again() {
+    let database = Database::with(METRICS);
+    let (_folder, load) = scene(&database, &metrics(1000, 360), "--window 1d");
+    run(&database, &load).exits(0);
+    for table in ["version", "jobs", "objects", "windows", "runs"] {
+        database.sql("update pgbackfill.windows set state = 'pending'");
+        ended_while_it_waits(&database, &load, table);
+    }
+}
+
+#[test]
+fn a_connection_that_can_never_be_made_is_a_failure_and_one_that_may_come_is_not() {
+    let database = Database::with(METRICS);
+    let (_folder, load) = scene(&database, &metrics(10, 360), "");
+    let (name, (folder, port)) = (database.name().to_owned(), database.address());
+    let closed = format!("{name}_closed");
+    database.sql(&format!("create database {closed} allow_connections false"));
+    let to = |database: &str, more: &str| format!("host={folder} port={port} user=postgres dbname={database} {more}");
+    let cases = [
+        (to("no_such_database", ""), 1, "name an existing database"),
+        (to(&closed, ""), 1, "55000"),
+        (to(&name, "options='-c no_such_setting=1'"), 1, "42704"),
+        (to(&name, "").replace("user=postgres", "user=nobody_at_all"), 1, "28000"),
+        (format!("host={folder} port=1 user=postgres dbname={name}"), 4, "is a server running there?"),
+        (format!("host=no-such-host.invalid user=postgres dbname={name}"), 4, "check the host's name"),
+    ];
+    for (target, code, says) in cases {
+        start_at(&target, &load).finish().exits(code).says(&["cannot connect", says]);
+        start_at(&target, "status").finish().exits(code).says(&["cannot connect", says]);
+    }
+    database.sql(&format!("drop database {closed}"));
+}
+
+/// Changes the ledger under a loader that stands in the midst of a batch; what the loader says then.
+#[track_caller]
+fn changed_under_a_loader(statements: &str, says: &str) -> (Database, Folder, String) {
+    let database = Database::with(METRICS);
+    let (folder, load) = scene(&database, &metrics(60_000, 360), "--window 1h --batch-rows 2000 --workers 1");
+    let gate = Gate::close(&database, 30_000);
+    let loader = gate.wait_for(start(&database, &load));
+    database.sql(statements);
+    gate.open();
+    loader.finish().exits(4).says(&[says, "promoted without the last commits"]);
+    (database, folder, load)
+}
+
+#[test]
+fn a_job_that_is_deleted_under_a_run_ends_it_with_4_and_says_so() {
+    changed_under_a_loader("delete from pgbackfill.jobs", "the job is not in the ledger any more");
+}
+
+#[test]
+fn a_run_that_the_server_has_forgotten_ends_with_4_and_the_same_command_resumes() {
+    let (database, _folder, load) =
+        changed_under_a_loader("delete from pgbackfill.runs", "this run is not in the ledger any more");
+    run(&database, &load).exits(0);
+    database.assert_same("metrics", "expected");
+}
+
+#[test]
+fn a_claim_that_the_server_has_forgotten_ends_the_run_with_4_and_the_same_command_resumes() {
+    let forget = "update pgbackfill.windows set state = 'pending', run_id = null, attempt = 0 where state = 'loading'";
+    let (database, _folder, load) = changed_under_a_loader(forget, "this run's claim is not in the ledger any more");
+    run(&database, &load).exits(0);
+    database.assert_same("metrics", "expected");
 }

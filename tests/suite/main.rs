@@ -47,6 +47,8 @@ mod policies;
 mod pooled;
 mod privileges;
 mod protocol;
+mod publications;
+mod redo;
 mod refusals;
 mod rejects;
 mod resources;

@@ -202,3 +202,21 @@ fn connections_that_are_all_taken_are_waited_for() {
     let _taken: Vec<_> = (0..8).map(|_| database.connect_as(&role)).collect();
     run_at(&database.url_of(&role), &format!("{load} {impatient}")).exits(4).says(&["too many connections"]);
 }
+
+#[test]
+fn a_limit_of_one_connection_is_named_at_once_and_two_are_enough() {
+    let database = Database::with(METRICS);
+    let name = database.name().to_owned();
+    let role = format!("single_{name}");
+    database.sql(&format!(
+        "create role {role} login; grant create on database {name} to {role}; grant all on metrics to {role}"
+    ));
+    let (_folder, load) = scene(&database, &metrics(1000, 360), "--window 1d");
+    database.sql(&format!("alter role {role} connection limit 1"));
+    run_at(&database.url_of(&role), &load)
+        .exits(1)
+        .says(&["may have 1 connection, and a load needs 2 at least", "connection limit 8"]);
+    database.sql(&format!("alter role {role} connection limit 2"));
+    run_at(&database.url_of(&role), &load).exits(0);
+    database.assert_same("metrics", "expected");
+}

@@ -201,15 +201,64 @@ fn a_header_alone_and_an_empty_file_hold_no_rows_beside_others_that_do() {
 }
 
 #[test]
-fn a_header_alone_is_a_job_without_windows_that_is_complete() {
+fn a_load_that_finds_no_row_fails_and_says_what_it_looked_at() {
     let (database, folder) = (Database::with(TABLES), Folder::new());
-    let path = folder.write("a.csv", "ts,host,value,note\n");
-    let load = format!("load {path} --table t --time-column ts --json");
+    let header = folder.write("header.csv", with_header(""));
+    let rows = folder.write("rows.csv", with_header(TWO_ROWS));
+    let untimed = folder.write("untimed.csv", with_header(",a,1,x\ninfinity,b,2,y\n"));
+    write_parquet(format!("{}/a.parquet", folder.path()).into(), 0, 30);
+    let parquet = format!("{}/a.parquet", folder.path());
+    let holds_none = "no row was found to load: the source, 1 object of ";
+    let cases = [
+        (format!("{header} --time-column ts"), "holds no row"),
+        (format!("{header} --no-time-column"), "holds no row"),
+        (
+            format!("{rows} --time-column ts --from 2025-01-01"),
+            "holds 2 rows, 2 before the range; its times are from 2024-01-01",
+        ),
+        (format!("{rows} --time-column ts --until 2023-01-01"), "holds 2 rows, 2 after it"),
+        (format!("{parquet} --time-column ts --from 2025-01-01"), "holds 30 rows, 30 before the range"),
+        (format!("{untimed} --time-column ts"), "holds 2 rows, 2 without a finite time"),
+    ];
+    for (options, says) in &cases {
+        run(&database, &format!("load {options} --table t")).exits(1).says(&[holds_none, says, "--allow-empty"]);
+        run(&database, &format!("plan {options} --table t")).exits(0).prints(&[holds_none, "--allow-empty"]);
+    }
+    assert_eq!(database.count("t"), 0);
+    // Nothing was entered: rows that come later are loaded by the same command, as a source like any other.
+    assert_eq!(database.one("select to_regclass('pgbackfill.jobs')"), "null");
+    folder.write("header.csv", with_header(TWO_ROWS));
+    run(&database, &format!("load {header} --table t --time-column ts")).exits(0);
+    assert_eq!(database.count("t"), 2);
+}
+
+#[test]
+fn a_job_without_windows_is_complete_only_where_it_may_be_empty() {
+    let (database, folder) = (Database::with(TABLES), Folder::new());
+    let path = folder.write("a.csv", with_header(""));
+    let load = format!("load {path} --table t --time-column ts");
     for _ in 0..2 {
-        let summary = run(&database, &load).exits(0).summary();
+        let summary = run(&database, &format!("{load} --allow-empty --json")).exits(0).summary();
         assert_eq!((&summary["rows"], &summary["progress"]["windows"]), (&0.into(), &0.into()));
     }
+    run(&database, &format!("{load} --allow-empty"))
+        .exits(0)
+        .says(&["nothing to load into public.t: no row was found"]);
+    run(&database, &load).exits(1).says(&["has no row to load: its source holds no row", "--allow-empty"]);
     run(&database, "verify").exits(0);
+}
+
+#[test]
+fn a_source_that_has_lost_all_its_rows_takes_none_back_unless_it_may_be_empty() {
+    let (database, folder) = (Database::with(TABLES), Folder::new());
+    let path = folder.write("a.csv", with_header(TWO_ROWS));
+    let load = format!("load {path} --table t --time-column ts --window 1h --accept-changed-source");
+    run(&database, &load).exits(0);
+    folder.write("a.csv", with_header(""));
+    run(&database, &load).exits(1).says(&["no row was found to load"]);
+    assert_eq!(database.count("t"), 2);
+    run(&database, &format!("{load} --allow-empty")).exits(0);
+    assert_eq!(database.count("t"), 0);
 }
 
 /// Loads one file and expects it refused for its columns, with both sides listed, before anything is written.
@@ -391,4 +440,21 @@ fn the_default_folder_of_a_column_is_null() {
     folder.write("s/month=__HIVE_DEFAULT_PARTITION__/a.csv", "ts,host\n2024-02-01,b\n");
     run(&database, &format!("load {}/s --table t --time-column ts", folder.path())).exits(0);
     assert_eq!(database.rows("select host, month from t order by ts"), ["a|1", "b|null"]);
+}
+
+#[test]
+fn the_files_of_a_delta_table_are_refused_by_every_command_and_load_only_as_files() {
+    let (database, folder) = (Database::with(TABLES), Folder::new());
+    let csv = with_header(TWO_ROWS);
+    folder.write("lake/events/part-0.csv", &csv);
+    folder.write("lake/events/_delta_log/00000000000000000000.json", "{}");
+    let load = format!("{} --table t --time-column ts", folder.path());
+    let why = ["events belongs to a Delta table", "deleted and superseded rows", "--as-files"];
+    for command in [format!("load {load}"), format!("plan {load}"), format!("inspect {}", folder.path())] {
+        run(&database, &command).exits(1).says(&why);
+    }
+    run(&database, &format!("inspect {} --as-files", folder.path())).exits(0).prints(&["--as-files"]);
+    run(&database, &format!("load {load} --as-files")).exits(0);
+    assert_eq!(database.count("t"), 2);
+    run(&database, &format!("load {load}")).exits(1).says(&why);
 }

@@ -40,8 +40,11 @@ impl LoadArgs {
         options.join = self.others.join;
         options.takeover = self.others.takeover;
         options.max_rejects = job.max_rejects;
+        options.allow_empty = job.allow_empty;
         options.accept_changed_source = self.others.accept_changed_source;
+        options.redo = self.others.redo;
         options.mapping = MappingRules { renames: job.map.clone(), ignored: job.ignore.clone() };
+        options.as_files = self.source.as_files;
         options.csv = self.source.csv();
         options.zone = self.source.times.timezone.clone();
         options.times.formats.clone_from(&self.source.times.timestamp_format);
@@ -72,6 +75,7 @@ impl InspectArgs {
     pub(crate) fn resolve(&self) -> Result<(Input, Options)> {
         let mut options = Options::new("");
         options.time_column.clone_from(&self.time_column);
+        options.as_files = self.source.as_files;
         options.csv = self.source.csv();
         options.zone = self.source.times.timezone.clone();
         options.times.formats.clone_from(&self.source.times.timestamp_format);

@@ -2,7 +2,7 @@
 
 use super::{JobRecord, NewWindow, Windowless, enter_objects, enter_windows};
 use crate::error::{Error, ErrorKind, Result};
-use crate::ledger::run::{Run, fenced, live};
+use crate::ledger::run::{Run, live};
 use crate::model::Object;
 use crate::target::Session;
 
@@ -63,7 +63,7 @@ impl<'a> Replan<'a> {
             .await?;
         let sql = "select from pgbackfill.runs where id = $1::text::uuid and ended_at is null for update";
         if session.query(sql, &[&own.id]).await?.is_empty() {
-            return Err(fenced());
+            return Err(crate::ledger::lost::run(session, job.id, &own.id).await);
         }
         // Without their run, claims are nobody's: a run that thaws finds none of its own, whatever number they have now.
         let sql =

@@ -73,6 +73,9 @@ fn most_frequent(sniffed: &[(String, Sniffed)]) -> Option<(Advice, Sniffed)> {
 fn others_given(options: &Options) -> Vec<String> {
     let default = CsvOptions::default();
     let mut words = Vec::new();
+    if options.as_files {
+        words.push("--as-files".to_owned());
+    }
     if options.zone != Zone::UTC {
         words.push(format!("--timezone={}", options.zone));
     }
