@@ -41,10 +41,10 @@ fn wait_for_leases(database: &Database) {
 /// pass. The gate opens with its keeper.
 fn close_ledger_gate(database: &Database, number: u32) -> Session {
     database.sql(&format!(
-        "create sequence gate_passed;
+        "create sequence public.gate_passed;
          create function wait_with_the_row() returns trigger language plpgsql as $$
          begin
-           if new.number = {number} and nextval('gate_passed') = 1 then
+           if new.number = {number} and nextval('public.gate_passed') = 1 then
              perform pg_advisory_xact_lock_shared(2);
            end if;
            return null;
