@@ -17,7 +17,7 @@ use super::time;
 use super::values::{Texts, shown};
 use crate::model::KeyKind;
 use crate::model::datetime::{self, format_date, format_timestamp, format_timestamptz};
-use crate::schema::{PgKind, PgType, Reading, key_of_text, stored_keys};
+use crate::schema::{PgKind, PgType, Reading, is_instant, key_of_text, stored_keys};
 
 /// Why a text is not of the type `target`.
 pub(super) fn refuse(text: &str, target: &str, fault: datetime::Fault) -> String {
@@ -98,8 +98,8 @@ pub(super) fn from_instants(source: &DataType, target: &PgType, reading: &Readin
         PgKind::TimestampTz(digits) => (KeyKind::TimestampTz, timestamp_keys(*digits, &target.name)),
         PgKind::Text | PgKind::Varchar(_) | PgKind::Char(_) => {
             let (kind, print): (_, fn(i64) -> String) = match source {
-                DataType::Timestamp(_, None) => (KeyKind::Timestamp, format_timestamp),
-                DataType::Timestamp(_, Some(_)) => (KeyKind::TimestampTz, format_timestamptz),
+                DataType::Timestamp(..) if is_instant(source) => (KeyKind::TimestampTz, format_timestamptz),
+                DataType::Timestamp(..) => (KeyKind::Timestamp, format_timestamp),
                 _ => (KeyKind::Date, format_date),
             };
             (kind, printed_keys(print, Limit::of(&target.kind)))

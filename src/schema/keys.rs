@@ -27,6 +27,9 @@ const SHOWN_CHARACTERS_MAX: usize = 40;
 
 const RANGE: Fault = Fault("it is out of the server's range");
 const NOT_MIDNIGHT: Fault = Fault("a date would lose its time of day");
+const NO_TIME: Fault = Fault("the smallest number of its type stands for no time at all (NaT), which is not null");
+const INFINITY_OR_NANOSECOND: Fault =
+    Fault("in nanoseconds the last number of its type is infinity to some writers and a time to others");
 
 /// Why a row's value cannot be stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +66,11 @@ pub fn may_lack_keys_inside(data_type: &DataType, kind: KeyKind, reading: &Readi
         other if other.is_integer() => reading.counts_time(),
         other => !matches!(other, DataType::Decimal128(..)),
     }
+}
+
+/// Whether values of `data_type` are instants: timestamps with a zone, which one does not matter. An empty name is none.
+pub(crate) fn is_instant(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(_, Some(zone)) if !zone.is_empty())
 }
 
 /// The stored keys of `array`, null where it is null. A text or timestamp without an offset is local time in the zone of
@@ -259,8 +267,7 @@ where
     T: ArrowPrimitiveType,
     T::Native: Into<i64> + Display,
 {
-    let is_instant = matches!(array.data_type(), DataType::Timestamp(_, Some(_)));
-    let times = Times { count, is_instant, kind, reading };
+    let times = Times { count, is_instant: is_instant(array.data_type()), kind, reading };
     let data_type = array.data_type();
     let key = |number: T::Native| times.key(number.into());
     collect(&array.as_primitive::<T>(), key, refuse, |number, fault| {
@@ -279,6 +286,28 @@ struct Times<'a> {
 
 impl Times<'_> {
     fn key(&self, number: i64) -> Result<i64, Fault> {
+        let [past, future] = match self.count {
+            Count::Days => [-i64::from(i32::MAX), i32::MAX.into()],
+            Count::Micros(_) | Count::Nanos => [-i64::MAX, i64::MAX],
+            // A count of a file's own has no such convention.
+            Count::Epoch(_) => return self.finite_key(number),
+        };
+        if past < number && number < future { self.finite_key(number) } else { self.special_key(number, past, future) }
+    }
+
+    /// The key of a number at the end of its type: `DuckDB` writes the infinities as `past` and `future`, and `NumPy` has
+    /// the number before for a time that is not there.
+    #[cold]
+    fn special_key(&self, number: i64, past: i64, future: i64) -> Result<i64, Fault> {
+        match (self.count, self.kind) {
+            _ if number < past => Err(NO_TIME),
+            (Count::Nanos, _) => Err(INFINITY_OR_NANOSECOND),
+            (_, KeyKind::Date) => Ok(if number == future { i32::MAX.into() } else { i32::MIN.into() }),
+            _ => Ok(if number == future { i64::MAX } else { i64::MIN }),
+        }
+    }
+
+    fn finite_key(&self, number: i64) -> Result<i64, Fault> {
         if let (Count::Days, KeyKind::Date) = (self.count, self.kind) {
             // Dates reach further than timestamps.
             let days = number.checked_add(UNIX_EPOCH_DAYS).ok_or(RANGE)?;

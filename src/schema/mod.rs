@@ -11,8 +11,8 @@ mod types;
 
 pub(crate) use arbiter::Merge;
 pub use arbiter::{UniqueKey, Uniqueness};
-pub(crate) use keys::key_of_text;
 pub use keys::{ValueFault, can_be_key, may_lack_keys_inside, stored_keys, stored_keys_or_null};
+pub(crate) use keys::{is_instant, key_of_text};
 pub use mapping::{MappedColumn, Mapping, ObjectColumns};
 pub use reading::Reading;
 pub use shape::{Shape, ShapeColumn};

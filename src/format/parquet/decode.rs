@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, RecordBatchOptions, StringArray, new_null_array};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
+use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 use bytes::Bytes;
 
 use super::Metadata;
@@ -121,12 +121,8 @@ impl ParquetDecoder {
 
     /// The batch as rows of the piece.
     fn rows(&self, group: &Group, decoded: Decoded) -> Result<Rows> {
-        let batch = self.layout.apply(&decoded.batch).map_err(|error| group.undecodable(error))?;
-        let mut faults: Vec<RowFault> = decoded
-            .cut
-            .into_iter()
-            .filter_map(|(name, row)| Some(nanoseconds_lost(batch.schema().index_of(&name).ok()?, row)))
-            .collect();
+        let (batch, mut faults) =
+            self.layout.apply(&self.metadata, &decoded.batch).map_err(|error| group.undecodable(error))?;
         faults.sort_by_key(|fault| fault.row);
         faults.dedup_by_key(|fault| fault.row);
         let origin = Origin::of_records(Arc::clone(&self.object), decoded.first_record);
@@ -195,8 +191,11 @@ struct Layout {
 /// Where a wanted column comes from.
 #[derive(Debug)]
 enum Place {
-    /// A position in the decoded batch, which keeps the object's order.
-    Decoded(usize),
+    /// The object's column at `position`, which is at `place` in the decoded batch.
+    Decoded {
+        place: usize,
+        position: usize,
+    },
     Constant(Option<String>),
 }
 
@@ -214,7 +213,7 @@ impl Layout {
                     let position = wanted.next().expect("every column of the projection has a position");
                     let place = decoded.binary_search(position).expect("every wanted column is decoded");
                     fields.push(Arc::clone(&metadata.arrow_schema().fields()[*position]));
-                    columns.push(Place::Decoded(place));
+                    columns.push(Place::Decoded { place, position: *position });
                 }
                 Feed::Constant(name, value) => {
                     fields.push(Arc::new(Field::new(name, DataType::Utf8, true)));
@@ -225,20 +224,27 @@ impl Layout {
         Ok(Self { schema: Arc::new(Schema::new(fields)), positions, columns })
     }
 
-    fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch, arrow_schema::ArrowError> {
+    /// The wanted columns, and the rows with values that are none of a column's type.
+    fn apply(&self, metadata: &Metadata, batch: &RecordBatch) -> Result<(RecordBatch, Vec<RowFault>), ArrowError> {
         let rows = batch.num_rows();
-        let column = |place: &Place| match place {
-            Place::Decoded(place) => Arc::clone(batch.column(*place)),
-            Place::Constant(value) => constant(value.as_deref(), rows),
-        };
+        let (mut columns, mut faults) = (Vec::with_capacity(self.columns.len()), Vec::new());
+        for (index, place) in self.columns.iter().enumerate() {
+            columns.push(match place {
+                Place::Decoded { place, position } => {
+                    let mut of_column = Vec::new();
+                    let column = metadata.given(*position, batch.column(*place), &mut of_column)?;
+                    faults.extend(of_column.into_iter().map(|(row, reason)| undecoded(index, row, reason)));
+                    column
+                }
+                Place::Constant(value) => constant(value.as_deref(), rows),
+            });
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        RecordBatch::try_new_with_options(Arc::clone(&self.schema), self.columns.iter().map(column).collect(), &options)
+        Ok((RecordBatch::try_new_with_options(Arc::clone(&self.schema), columns, &options)?, faults))
     }
 }
 
-/// The fault of a time whose nanoseconds are no whole microseconds.
-fn nanoseconds_lost(column: usize, row: usize) -> RowFault {
-    let reason = "the nanoseconds of a timestamp would be lost".to_owned();
+fn undecoded(column: usize, row: usize, reason: String) -> RowFault {
     RowFault { row, column, reason, byte: None, sqlstate: None }
 }
 

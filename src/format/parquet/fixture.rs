@@ -6,7 +6,9 @@ use std::sync::Arc;
 use arrow_array::{ArrayRef, RecordBatch};
 use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
-use parquet::data_type::{DataType, Int96Type};
+use parquet::data_type::{
+    ByteArray, ByteArrayType, DataType, FixedLenByteArray, FixedLenByteArrayType, Int32Type, Int64Type, Int96Type,
+};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
@@ -50,15 +52,34 @@ impl File {
 
     /// A file of one row group with the schema in `message`; `write` fills its columns in their order.
     pub(super) fn of_message(message: &str, write: impl Fn(usize, &mut dyn FnMut(Raw<'_>))) -> Self {
+        Self::of_message_with(message, WriterProperties::default(), write)
+    }
+
+    pub(super) fn of_message_with(
+        message: &str,
+        properties: WriterProperties,
+        write: impl Fn(usize, &mut dyn FnMut(Raw<'_>)),
+    ) -> Self {
         let schema = Arc::new(parse_message_type(message).unwrap());
-        let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+        let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::new(properties)).unwrap();
         let mut row_group = writer.next_row_group().unwrap();
         let mut index = 0;
         while let Some(mut column) = row_group.next_column().unwrap() {
             write(index, &mut |raw| {
                 match raw {
-                    Raw::Int32(values) => {
-                        column.typed::<parquet::data_type::Int32Type>().write_batch(values, None, None)
+                    Raw::Int32(values) => column.typed::<Int32Type>().write_batch(values, None, None),
+                    Raw::Int64(values) => column.typed::<Int64Type>().write_batch(values, None, None),
+                    Raw::Bytes(values) => {
+                        let values: Vec<ByteArray> = values.iter().map(|value| value.to_vec().into()).collect();
+                        column.typed::<ByteArrayType>().write_batch(&values, None, None)
+                    }
+                    Raw::Fixed(values) => {
+                        let values: Vec<FixedLenByteArray> =
+                            values.iter().map(|value| ByteArray::from(value.to_vec()).into()).collect();
+                        column.typed::<FixedLenByteArrayType>().write_batch(&values, None, None)
+                    }
+                    Raw::Levels(values, definitions, repetitions) => {
+                        column.typed::<Int96Type>().write_batch(values, Some(definitions), Some(repetitions))
                     }
                     Raw::Int96(values, levels) => column.typed::<Int96Type>().write_batch(values, levels, None),
                 }
@@ -118,6 +139,11 @@ impl File {
 /// Values for a column that the Arrow writer would not write.
 pub(super) enum Raw<'a> {
     Int32(&'a [i32]),
+    Int64(&'a [i64]),
+    Bytes(&'a [&'a [u8]]),
+    Fixed(&'a [&'a [u8]]),
+    /// Values in lists, with their definition and repetition levels.
+    Levels(&'a [<Int96Type as DataType>::T], &'a [i16], &'a [i16]),
     /// Values, and a 1 or (for null) a 0 for each row.
     Int96(&'a [<Int96Type as DataType>::T], Option<&'a [i16]>),
 }

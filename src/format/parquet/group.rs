@@ -5,13 +5,11 @@ use std::ops::Range;
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use parquet::DecodeResult;
-use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
 use parquet::errors::ParquetError;
 
 use super::Metadata;
 use super::guard::guarded;
-use super::int96::NanosCheck;
 use super::pages::{Chunk, Need};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -48,7 +46,6 @@ pub(super) struct Group {
     fetched: Fetched,
     bounds: Bounds,
     decoder: ParquetPushDecoder,
-    check: Option<NanosCheck>,
     rows: u64,
 }
 
@@ -58,8 +55,6 @@ pub(super) struct Decoded {
     pub(super) batch: RecordBatch,
     /// Number of its first row in the object, from 1.
     pub(super) first_record: u64,
-    /// INT96 columns, by name, and rows whose microseconds are not all there is.
-    pub(super) cut: Vec<(String, usize)>,
 }
 
 impl Group {
@@ -73,15 +68,8 @@ impl Group {
     ) -> Result<Self> {
         let bounds = judge(metadata, index, positions, &fetched, bounds)?;
         let undecodable = |error: ParquetError| undecodable(index, error);
-        let decoder = decoder(metadata, metadata.reader(), index, positions, bounds, &fetched).map_err(undecodable)?;
-        let check = match metadata.int96(positions) {
-            Some((reader, int96)) => {
-                let decoder = self::decoder(metadata, reader, index, &int96, bounds, &fetched).map_err(undecodable)?;
-                Some(NanosCheck::new(decoder))
-            }
-            None => None,
-        };
-        Ok(Self { index, positions: positions.to_vec(), fetched, bounds, decoder, check, rows: 0 })
+        let decoder = decoder(metadata, index, positions, bounds, &fetched).map_err(undecodable)?;
+        Ok(Self { index, positions: positions.to_vec(), fetched, bounds, decoder, rows: 0 })
     }
 
     /// The next batch; `None` at the end of the row group.
@@ -96,15 +84,11 @@ impl Group {
             Err(error) => return Err(self.undecodable_column(metadata, error)),
         };
         let first_record = metadata.first_record(self.index) + self.rows;
-        let cut = match &mut self.check {
-            Some(check) => check.check(&batch).map_err(|error| undecodable(self.index, error))?,
-            None => Vec::new(),
-        };
         self.rows += batch.num_rows() as u64; // usize has at most 64 bits
         if self.rows > metadata.rows_of(self.index) {
             return Err(self.miscounted(metadata));
         }
-        Ok(Some(Decoded { batch, first_record, cut }))
+        Ok(Some(Decoded { batch, first_record }))
     }
 
     pub(super) fn undecodable(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
@@ -128,7 +112,7 @@ impl Group {
     }
 
     fn decode_alone(&self, metadata: &Metadata, position: usize) -> Result<(), ParquetError> {
-        let mut decoder = decoder(metadata, metadata.reader(), self.index, &[position], self.bounds, &self.fetched)?;
+        let mut decoder = decoder(metadata, self.index, &[position], self.bounds, &self.fetched)?;
         while let DecodeResult::Data(_) = guarded(|| decoder.try_decode())? {}
         Ok(())
     }
@@ -141,13 +125,12 @@ fn undecodable(index: usize, error: impl Into<Box<dyn std::error::Error + Send +
 /// A decoder of one row group that has its bytes.
 fn decoder(
     metadata: &Metadata,
-    reader: &ArrowReaderMetadata,
     index: usize,
     positions: &[usize],
     bounds: Bounds,
     fetched: &Fetched,
 ) -> Result<ParquetPushDecoder, ParquetError> {
-    let builder = ParquetPushDecoderBuilder::new_with_metadata(reader.clone())
+    let builder = ParquetPushDecoderBuilder::new_with_metadata(metadata.reader().clone())
         .with_row_groups(vec![index])
         .with_projection(metadata.mask(positions))
         .with_batch_size(bounds.rows_per_batch);

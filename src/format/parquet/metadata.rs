@@ -7,15 +7,15 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
+use arrow_array::ArrayRef;
+use arrow_schema::{ArrowError, DataType, Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::basic::Type as PhysicalType;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData, RowGroupMetaData};
-use parquet::schema::types::SchemaDescriptor;
 
 use super::Projection;
 use super::guard::guarded;
+use super::meaning::{Faults, Meaning, Resolved, resolve};
 use crate::error::{Error, ErrorKind, Result, listed};
 use crate::format::too_many_columns;
 use crate::model::Object;
@@ -27,8 +27,14 @@ pub struct Metadata {
     /// URI of the object, for errors.
     object: Arc<str>,
     reader: ArrowReaderMetadata,
-    /// How INT96 columns are read once more; `None` where there is none.
-    in_nanos: Option<ArrowReaderMetadata>,
+    /// The columns as they are handed on.
+    schema: SchemaRef,
+    /// What is made of each decoded column.
+    meanings: Arc<[Meaning]>,
+    /// Columns that are not read, with the reason and what to do.
+    refused: Arc<[Option<(String, String)>]>,
+    /// Whether times may lose what they have beyond microseconds.
+    lossy: bool,
     /// Number of the first row of each row group, from 1, and one more for the row after the last.
     first_records: Arc<[u64]>,
 }
@@ -54,31 +60,28 @@ impl Metadata {
             return Err(too_many_columns(columns).with_hint("a table has at most 1,600; write the others elsewhere"));
         }
         let first_records = check_row_groups(metadata.row_groups(), object.bytes)?;
-        let metadata = Arc::new(metadata);
-        let inferred = read_metadata(&metadata, ArrowReaderOptions::new())?;
-        check_names(inferred.schema())?;
-        let read_as = |int96: TimeUnit| {
-            let wanted = decoded_schema(inferred.schema(), inferred.parquet_schema(), int96);
-            read_metadata(&metadata, ArrowReaderOptions::new().with_schema(wanted))
-        };
-        let has_int96 = (0..inferred.schema().fields().len()).any(|root| has_int96(inferred.parquet_schema(), root));
+        let Resolved { reader, schema, meanings, refused } = guarded(|| resolve(metadata)).map_err(unread)?;
+        check_names(&schema)?;
         Ok(Self {
             object: object.uri.as_str().into(),
-            reader: read_as(TimeUnit::Microsecond)?,
-            in_nanos: has_int96.then(|| read_as(TimeUnit::Nanosecond)).transpose()?,
+            reader,
+            schema,
+            meanings: meanings.into(),
+            refused: refused.into(),
+            lossy: false,
             first_records: first_records.into(),
         })
     }
 
     /// Lets INT96 timestamps lose what they have beyond microseconds: it is cut off, toward the past.
     pub fn allow_lossy(&mut self) {
-        self.in_nanos = None;
+        self.lossy = true;
     }
 
-    /// The columns with the types that they are decoded to: strings as `Utf8`, never as views or dictionaries.
+    /// The columns with the types that they are handed on with: strings as `Utf8`, never as views or dictionaries.
     #[must_use]
     pub fn arrow_schema(&self) -> &SchemaRef {
-        self.reader.schema()
+        &self.schema
     }
 
     /// Names and decoded types of the columns, in their order.
@@ -146,12 +149,19 @@ impl Metadata {
         &self.reader
     }
 
-    /// How to read the INT96 columns in nanoseconds, and which of `positions` they are.
-    pub(super) fn int96(&self, positions: &[usize]) -> Option<(&ArrowReaderMetadata, Vec<usize>)> {
-        let reader = self.in_nanos.as_ref()?;
-        let is_int96 = |position: &usize| has_int96(self.reader.parquet_schema(), *position);
-        let positions: Vec<usize> = positions.iter().copied().filter(is_int96).collect();
-        (!positions.is_empty()).then_some((reader, positions))
+    /// The decoded column at `position` as it is handed on; values that are none of its type are faults.
+    pub(super) fn given(
+        &self,
+        position: usize,
+        column: &ArrayRef,
+        faults: &mut Faults,
+    ) -> Result<ArrayRef, ArrowError> {
+        self.meanings[position].apply(column, self.schema.field(position).data_type(), self.lossy, faults)
+    }
+
+    /// The same of a bound of a column's statistics; `None` where it does not tell.
+    pub(super) fn given_bound(&self, position: usize, bound: &ArrayRef) -> Option<ArrayRef> {
+        self.meanings[position].bound(bound, self.lossy)
     }
 
     pub(super) fn parquet(&self) -> &ParquetMetaData {
@@ -170,9 +180,8 @@ impl Metadata {
             return Err(Error::new(ErrorKind::Schema, format!("there is no column '{name}'"))
                 .with_hint(format!("the columns are: {known}")));
         };
-        if fields[position].data_type().is_nested() && has_int96(self.reader.parquet_schema(), position) {
-            let message = format!("column '{name}' nests INT96 timestamps, which are not read");
-            return Err(Error::new(ErrorKind::Schema, message).with_hint("write them as TIMESTAMP"));
+        if let Some((message, hint)) = &self.refused[position] {
+            return Err(Error::new(ErrorKind::Schema, message.clone()).with_hint(hint.clone()));
         }
         Ok(position)
     }
@@ -240,58 +249,6 @@ fn check_names(schema: &Schema) -> Result<()> {
     }
 }
 
-fn read_metadata(metadata: &Arc<ParquetMetaData>, options: ArrowReaderOptions) -> Result<ArrowReaderMetadata> {
-    guarded(|| ArrowReaderMetadata::try_new(Arc::clone(metadata), options)).map_err(unread)
-}
-
 fn unread(error: parquet::errors::ParquetError) -> Error {
     Error::new(ErrorKind::Source, "the Parquet schema cannot be read").with_source(error)
-}
-
-/// The schema to decode to: values as plain as they come, whatever Arrow type the writer had in memory.
-fn decoded_schema(schema: &Schema, parquet: &SchemaDescriptor, int96: TimeUnit) -> SchemaRef {
-    let fields = schema.fields().iter().enumerate().map(|(root, field)| match field.data_type() {
-        DataType::Timestamp(_, zone) if has_int96(parquet, root) => {
-            with_type(field, DataType::Timestamp(int96, zone.clone()))
-        }
-        _ => decoded_field(field),
-    });
-    Arc::new(Schema::new_with_metadata(fields.collect::<Fields>(), schema.metadata().clone()))
-}
-
-/// Whether the top-level column at `root` holds INT96 values.
-fn has_int96(parquet: &SchemaDescriptor, root: usize) -> bool {
-    let mut leaves = parquet.columns().iter().enumerate();
-    leaves.any(|(leaf, column)| {
-        parquet.get_column_root_idx(leaf) == root && column.physical_type() == PhysicalType::INT96
-    })
-}
-
-fn decoded_field(field: &FieldRef) -> FieldRef {
-    with_type(field, decoded_type(field.data_type()))
-}
-
-fn with_type(field: &FieldRef, data_type: DataType) -> FieldRef {
-    // A new field, since the old one may carry a dictionary's number.
-    Arc::new(Field::new(field.name(), data_type, field.is_nullable()).with_metadata(field.metadata().clone()))
-}
-
-/// The plain type that stands for `data_type`.
-///
-/// `Utf8` rather than views: an encoder reads every string once and in order, which offsets into one buffer serve with
-/// no branch, and the encoders have one type of string to know.
-fn decoded_type(data_type: &DataType) -> DataType {
-    match data_type {
-        DataType::Dictionary(_, value) => decoded_type(value),
-        DataType::Utf8View | DataType::LargeUtf8 => DataType::Utf8,
-        DataType::BinaryView | DataType::LargeBinary => DataType::Binary,
-        DataType::List(item)
-        | DataType::LargeList(item)
-        | DataType::ListView(item)
-        | DataType::LargeListView(item)
-        | DataType::FixedSizeList(item, _) => DataType::List(decoded_field(item)),
-        DataType::Struct(fields) => DataType::Struct(fields.iter().map(decoded_field).collect()),
-        DataType::Map(entries, sorted) => DataType::Map(decoded_field(entries), *sorted),
-        other => other.clone(),
-    }
 }

@@ -38,12 +38,13 @@ pub enum RowGroupKeys {
 ///
 /// [`ErrorKind::Schema`] if there is no such column, [`ErrorKind::Source`] if the statistics cannot be read at all.
 pub fn key_spans(metadata: &Metadata, key_column: &str, kind: KeyKind, reading: &Reading) -> Result<Vec<RowGroupKeys>> {
-    metadata.positions(&Projection::of_columns([key_column])).map_err(|error| metadata.at_object(error))?;
+    let positions =
+        metadata.positions(&Projection::of_columns([key_column])).map_err(|error| metadata.at_object(error))?;
     let unread =
         |error| metadata.at_object(Error::new(ErrorKind::Source, "the statistics cannot be read").with_source(error));
     let row_groups = metadata.parquet().row_groups();
     let parquet_schema = metadata.reader().parquet_schema();
-    let converter = StatisticsConverter::try_new(key_column, metadata.arrow_schema(), parquet_schema)
+    let converter = StatisticsConverter::try_new(key_column, metadata.reader().schema(), parquet_schema)
         .map_err(unread)?
         .with_missing_null_counts_as_zero(false)
         .with_column_orders(metadata.parquet().file_metadata().column_orders().map(Vec::as_slice));
@@ -54,12 +55,12 @@ pub fn key_spans(metadata: &Metadata, key_column: &str, kind: KeyKind, reading: 
     let maxes = guarded(|| converter.row_group_maxes(row_groups)).map_err(unread)?;
     let keys = |index: usize| {
         let (rows, nulls) = (metadata.rows_of(index), column.nulls(&row_groups[index])?);
-        let (min, max) = (mins.slice(index, 1), maxes.slice(index, 1));
+        let bound = |bounds: &ArrayRef| metadata.given_bound(positions[0], &bounds.slice(index, 1));
         match rows.checked_sub(nulls)? {
             0 => Some(RowGroupKeys::Exact { span: None, unkeyed: nulls }),
             _ if !column.is_ordered(&row_groups[index]) => None,
             _ => {
-                let span = Bounds { min, max }.span(kind, reading)?;
+                let span = Bounds { min: bound(&mins)?, max: bound(&maxes)? }.span(kind, reading)?;
                 Some(RowGroupKeys::Exact { span: Some(span), unkeyed: nulls })
             }
         }

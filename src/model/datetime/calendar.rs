@@ -20,6 +20,24 @@ pub const fn days_are_a_date(days: i64) -> bool {
     DATE_MIN <= days && days < DATE_END
 }
 
+/// The day that has in this calendar the date that the day `days` has in the Julian one, both counted from 2000-01-01;
+/// `None` where this calendar lacks that date, a 29 February.
+#[must_use]
+pub fn same_date_as_in_julian(days: i64) -> Option<i64> {
+    // Days since 1 March 4801 BC, from which Julian years of 1461 days in four, and months as below, are counted.
+    let from_march = days.checked_sub(DATE_MIN)?.checked_add(32_082)?;
+    let year = (4 * from_march + 3).div_euclid(1_461);
+    let day_of_year = from_march - (1_461 * year).div_euclid(4);
+    let month = (5 * day_of_year + 2) / 153;
+    let date = Civil {
+        year: year - 4_800 + month / 10,
+        month: u8::try_from(month + 3 - 12 * (month / 10)).expect("a month is 1 to 12"),
+        day: u8::try_from(day_of_year - (153 * month + 2) / 5 + 1).expect("a day of a month is 1 to 31"),
+    };
+    let same = date.to_days();
+    (Civil::from_days(same) == date).then_some(same)
+}
+
 /// A day of the calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::model) struct Civil {

@@ -22,7 +22,7 @@ use std::fmt;
 
 use super::Zone;
 
-pub use calendar::{DATE_END, DATE_MIN, UNIX_EPOCH_DAYS, days_are_a_date};
+pub use calendar::{DATE_END, DATE_MIN, UNIX_EPOCH_DAYS, days_are_a_date, same_date_as_in_julian};
 pub use clock::{parse_time, parse_timetz};
 pub use date::{parse_date, read_date};
 pub use format::{format_date, format_timestamp, format_timestamptz};
