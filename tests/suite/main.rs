@@ -30,6 +30,7 @@ mod fuzz;
 mod hazards;
 mod hostile;
 mod hostile_text;
+mod independent;
 mod inspect;
 mod kill;
 mod ledger;

@@ -79,7 +79,7 @@ impl File {
                         column.typed::<FixedLenByteArrayType>().write_batch(&values, None, None)
                     }
                     Raw::Levels(values, definitions, repetitions) => {
-                        column.typed::<Int96Type>().write_batch(values, Some(definitions), Some(repetitions))
+                        column.typed::<Int32Type>().write_batch(values, Some(definitions), Some(repetitions))
                     }
                     Raw::Int96(values, levels) => column.typed::<Int96Type>().write_batch(values, levels, None),
                 }
@@ -143,7 +143,7 @@ pub(super) enum Raw<'a> {
     Bytes(&'a [&'a [u8]]),
     Fixed(&'a [&'a [u8]]),
     /// Values in lists, with their definition and repetition levels.
-    Levels(&'a [<Int96Type as DataType>::T], &'a [i16], &'a [i16]),
+    Levels(&'a [i32], &'a [i16], &'a [i16]),
     /// Values, and a 1 or (for null) a 0 for each row.
     Int96(&'a [<Int96Type as DataType>::T], Option<&'a [i16]>),
 }

@@ -5,11 +5,13 @@ use std::ops::Range;
 use arrow_array::RecordBatch;
 use bytes::Bytes;
 use parquet::DecodeResult;
+use parquet::arrow::arrow_reader::ArrowReaderMetadata;
 use parquet::arrow::push_decoder::{ParquetPushDecoder, ParquetPushDecoderBuilder};
 use parquet::errors::ParquetError;
 
 use super::Metadata;
 use super::guard::guarded;
+use super::int96::Nanos;
 use super::pages::{Chunk, Need};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -46,6 +48,7 @@ pub(super) struct Group {
     fetched: Fetched,
     bounds: Bounds,
     decoder: ParquetPushDecoder,
+    nanos: Option<Nanos>,
     rows: u64,
 }
 
@@ -68,8 +71,15 @@ impl Group {
     ) -> Result<Self> {
         let bounds = judge(metadata, index, positions, &fetched, bounds)?;
         let undecodable = |error: ParquetError| undecodable(index, error);
-        let decoder = decoder(metadata, index, positions, bounds, &fetched).map_err(undecodable)?;
-        Ok(Self { index, positions: positions.to_vec(), fetched, bounds, decoder, rows: 0 })
+        let decoder = decoder(metadata, metadata.reader(), index, positions, bounds, &fetched).map_err(undecodable)?;
+        let nanos = match metadata.int96(positions) {
+            Some((reader, int96)) => {
+                let decoder = self::decoder(metadata, reader, index, &int96, bounds, &fetched).map_err(undecodable)?;
+                Some(Nanos::new(decoder))
+            }
+            None => None,
+        };
+        Ok(Self { index, positions: positions.to_vec(), fetched, bounds, decoder, nanos, rows: 0 })
     }
 
     /// The next batch; `None` at the end of the row group.
@@ -84,6 +94,10 @@ impl Group {
             Err(error) => return Err(self.undecodable_column(metadata, error)),
         };
         let first_record = metadata.first_record(self.index) + self.rows;
+        let batch = match &mut self.nanos {
+            Some(nanos) => nanos.join(batch).map_err(|error| undecodable(self.index, error))?,
+            None => batch,
+        };
         self.rows += batch.num_rows() as u64; // usize has at most 64 bits
         if self.rows > metadata.rows_of(self.index) {
             return Err(self.miscounted(metadata));
@@ -112,7 +126,7 @@ impl Group {
     }
 
     fn decode_alone(&self, metadata: &Metadata, position: usize) -> Result<(), ParquetError> {
-        let mut decoder = decoder(metadata, self.index, &[position], self.bounds, &self.fetched)?;
+        let mut decoder = decoder(metadata, metadata.reader(), self.index, &[position], self.bounds, &self.fetched)?;
         while let DecodeResult::Data(_) = guarded(|| decoder.try_decode())? {}
         Ok(())
     }
@@ -125,12 +139,13 @@ fn undecodable(index: usize, error: impl Into<Box<dyn std::error::Error + Send +
 /// A decoder of one row group that has its bytes.
 fn decoder(
     metadata: &Metadata,
+    reader: &ArrowReaderMetadata,
     index: usize,
     positions: &[usize],
     bounds: Bounds,
     fetched: &Fetched,
 ) -> Result<ParquetPushDecoder, ParquetError> {
-    let builder = ParquetPushDecoderBuilder::new_with_metadata(metadata.reader().clone())
+    let builder = ParquetPushDecoderBuilder::new_with_metadata(reader.clone())
         .with_row_groups(vec![index])
         .with_projection(metadata.mask(positions))
         .with_batch_size(bounds.rows_per_batch);

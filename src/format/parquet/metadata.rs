@@ -27,6 +27,8 @@ pub struct Metadata {
     /// URI of the object, for errors.
     object: Arc<str>,
     reader: ArrowReaderMetadata,
+    /// How INT96 columns are read once more; `None` where there is none.
+    in_nanos: Option<ArrowReaderMetadata>,
     /// The columns as they are handed on.
     schema: SchemaRef,
     /// What is made of each decoded column.
@@ -60,11 +62,12 @@ impl Metadata {
             return Err(too_many_columns(columns).with_hint("a table has at most 1,600; write the others elsewhere"));
         }
         let first_records = check_row_groups(metadata.row_groups(), object.bytes)?;
-        let Resolved { reader, schema, meanings, refused } = guarded(|| resolve(metadata)).map_err(unread)?;
+        let Resolved { reader, in_nanos, schema, meanings, refused } = guarded(|| resolve(metadata)).map_err(unread)?;
         check_names(&schema)?;
         Ok(Self {
             object: object.uri.as_str().into(),
             reader,
+            in_nanos,
             schema,
             meanings: meanings.into(),
             refused: refused.into(),
@@ -147,6 +150,14 @@ impl Metadata {
 
     pub(super) fn reader(&self) -> &ArrowReaderMetadata {
         &self.reader
+    }
+
+    /// How to read the INT96 columns in nanoseconds, and which of `positions` they are.
+    pub(super) fn int96(&self, positions: &[usize]) -> Option<(&ArrowReaderMetadata, Vec<usize>)> {
+        let reader = self.in_nanos.as_ref()?;
+        let is_int96 = |position: &usize| self.meanings[*position].is_int96();
+        let positions: Vec<usize> = positions.iter().copied().filter(is_int96).collect();
+        (!positions.is_empty()).then_some((reader, positions))
     }
 
     /// The decoded column at `position` as it is handed on; values that are none of its type are faults.

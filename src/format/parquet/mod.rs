@@ -8,6 +8,7 @@ mod decode;
 mod footer;
 mod group;
 mod guard;
+mod int96;
 mod meaning;
 mod metadata;
 mod nesting;

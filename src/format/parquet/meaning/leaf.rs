@@ -18,11 +18,8 @@ use super::writer::Int96Is;
 use crate::model::Zone;
 use crate::model::datetime::{MICROS_PER_DAY, MICROS_PER_SECOND, UNIX_EPOCH_DAYS};
 
-/// Bytes of an INTERVAL, and of an INT96.
-pub(super) const TWELVE_BYTES: i32 = 12;
-
-/// The number of 1970-01-01 in Julian days, which INT96 counts.
-const JULIAN_DAY_OF_1970: i64 = 2_440_588;
+/// Bytes of an INTERVAL.
+pub(super) const INTERVAL_BYTES: i32 = 12;
 
 /// How values are converted.
 #[derive(Debug, Clone, PartialEq)]
@@ -30,7 +27,7 @@ pub(in crate::format::parquet) enum Leaf {
     /// INTERVAL: months, days and milliseconds of four bytes each. The format has them unsigned; Arrow's own writer does
     /// not, and leaves its schema in the footer.
     Interval { signed: bool },
-    /// INT96: the nanoseconds of a day in eight bytes, then its number.
+    /// INT96, brought to nanoseconds since 1970 as decimals.
     Int96 { is: Int96Is, calendar: Calendar },
     /// 32-bit numbers of which each is one of this shorter type.
     Narrow(DataType),
@@ -81,9 +78,9 @@ impl Leaf {
                 Arc::new(each::<IntervalMonthDayNanoType>(column, faults, value))
             }
             Self::Int96 { is, calendar } => {
-                let bytes = column.as_fixed_size_binary();
+                let nanos = column.as_primitive::<Decimal128Type>();
                 let moments = each::<TimestampMicrosecondType>(column, faults, |row| {
-                    int96(bytes.value(row), is, *calendar, lossy)
+                    int96(nanos.value(row), is, *calendar, lossy)
                 });
                 Arc::new(if *is == Int96Is::Instant { moments.with_timezone("UTC") } else { moments })
             }
@@ -152,16 +149,12 @@ fn interval(bytes: &[u8], signed: bool) -> Result<IntervalMonthDayNano, String> 
 }
 
 /// An INT96, in microseconds since 1970.
-fn int96(bytes: &[u8], is: &Int96Is, calendar: Calendar, lossy: bool) -> Result<i64, String> {
-    let (nanos, day) = bytes.split_at(8);
-    let nanos = i64::from_le_bytes(nanos.try_into().expect("an INT96 has eight bytes of nanoseconds"));
-    let day = i64::from(i32::from_le_bytes(day.try_into().expect("an INT96 has four bytes of days")));
+fn int96(nanos: i128, is: &Int96Is, calendar: Calendar, lossy: bool) -> Result<i64, String> {
     if !lossy && nanos % 1_000 != 0 {
         return Err("the nanoseconds of a timestamp would be lost".to_owned());
     }
-    let days = day - JULIAN_DAY_OF_1970;
-    let micros = days.checked_mul(MICROS_PER_DAY).and_then(|micros| micros.checked_add(nanos.div_euclid(1_000)));
-    let micros = micros.ok_or_else(|| format!("day {days} since 1970 is out of the server's range"))?;
+    let micros = i64::try_from(nanos.div_euclid(1_000))
+        .map_err(|_| format!("{nanos} nanoseconds since 1970 are out of the server's range"))?;
     calendar.check_seconds(micros.div_euclid(MICROS_PER_SECOND))?;
     match is {
         Int96Is::MovedFrom(zone) => {
@@ -254,14 +247,13 @@ mod tests {
 
     #[test]
     fn an_int96_is_exact_or_refused() {
-        let bytes = |day: i32, nanos: i64| [&nanos.to_le_bytes()[..], &day.to_le_bytes()[..]].concat();
-        let read = |day, nanos, is| int96(&bytes(day, nanos), &is, Calendar::Gregorian, false);
-        assert_eq!(read(2_440_589, 5_000, Int96Is::Local), Ok(86_400_000_005));
-        assert!(read(2_440_588, 5_001, Int96Is::Local).unwrap_err().contains("nanoseconds"));
-        assert!(read(i32::MAX, 0, Int96Is::Local).unwrap_err().contains("out of the server's range"));
+        let read = |nanos, is| int96(nanos, &is, Calendar::Gregorian, false);
+        assert_eq!(read(86_400_000_005_000, Int96Is::Local), Ok(86_400_000_005));
+        assert!(read(5_001, Int96Is::Local).unwrap_err().contains("nanoseconds"));
+        assert!(read(i128::from(i64::MAX) * 1_001_000, Int96Is::Local).unwrap_err().contains("the server's range"));
         let berlin = Int96Is::MovedFrom(Zone::parse("Europe/Berlin").unwrap());
-        assert_eq!(read(2_440_588, 0, berlin), Ok(3_600_000_000));
-        assert_eq!(int96(&bytes(2_440_588, -1), &Int96Is::Local, Calendar::Gregorian, true), Ok(-1));
+        assert_eq!(read(0, berlin), Ok(3_600_000_000));
+        assert_eq!(int96(-1, &Int96Is::Local, Calendar::Gregorian, true), Ok(-1));
     }
 
     #[test]

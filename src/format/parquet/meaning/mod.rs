@@ -46,6 +46,11 @@ impl Meaning {
         if fields.iter().all(|field| *field == Self::Plain) { Self::Plain } else { Self::Fields(fields) }
     }
 
+    /// Whether the column's values are INT96, which are decoded twice.
+    pub(super) fn is_int96(&self) -> bool {
+        matches!(self, Self::Values(Leaf::Int96 { .. }))
+    }
+
     /// Converts a decoded column to `data_type`, the type that it is handed on with. A value that cannot be converted is
     /// a fault of its row, and some other value stands in its place.
     ///

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use parquet::basic::{ConvertedType, Type as PhysicalType};
+use parquet::basic::ConvertedType;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{FileMetaData, ParquetMetaData, ParquetMetaDataBuilder};
 use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
@@ -12,8 +12,6 @@ use parquet::schema::types::{SchemaDescriptor, Type, TypePtr};
 pub(super) enum Stored {
     /// As numbers or bytes of the physical type.
     Physical,
-    /// As so many bytes each. The physical type has just these, one after the other.
-    Bytes(i32),
     /// As texts that are checked to be UTF-8, which the decoder does for no other type.
     Text,
 }
@@ -46,16 +44,14 @@ fn stripped(whole: &TypePtr, stored: &mut std::slice::Iter<'_, Option<Stored>>) 
     let id = info.has_id().then(|| info.id());
     if whole.is_primitive() {
         let Some(stored) = stored.next().copied().flatten() else { return Ok(Arc::clone(whole)) };
-        let (physical, length) = match (stored, whole.as_ref()) {
-            (Stored::Bytes(length), _) => (PhysicalType::FIXED_LEN_BYTE_ARRAY, length),
-            (_, Type::PrimitiveType { physical_type, type_length, .. }) => (*physical_type, *type_length),
-            (_, Type::GroupType { .. }) => unreachable!("a group is no primitive type"),
+        let Type::PrimitiveType { physical_type, type_length, .. } = whole.as_ref() else {
+            unreachable!("a group is no primitive type");
         };
         let converted = if stored == Stored::Text { ConvertedType::UTF8 } else { ConvertedType::NONE };
-        let leaf = Type::primitive_type_builder(info.name(), physical)
+        let leaf = Type::primitive_type_builder(info.name(), *physical_type)
             .with_repetition(info.repetition())
             .with_converted_type(converted)
-            .with_length(length)
+            .with_length(*type_length)
             .with_id(id);
         return leaf.build().map(Arc::new);
     }

@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef};
+use arrow_schema::{DataType, Field, FieldRef, Fields, Schema, SchemaRef, TimeUnit};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
-use parquet::basic::{ConvertedType, LogicalType, Type as PhysicalType};
+use parquet::basic::{ConvertedType, LogicalType, Repetition, Type as PhysicalType};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor, Type};
 
 use super::Meaning;
 use super::calendar::Calendar;
-use super::leaf::{Leaf, TWELVE_BYTES};
+use super::leaf::{INTERVAL_BYTES, Leaf};
 use super::plain::{Stored, with_stored};
 use super::writer::{Int96Is, Writer};
 
@@ -20,6 +20,8 @@ use super::writer::{Int96Is, Writer};
 pub(in crate::format::parquet) struct Resolved {
     /// How it is decoded.
     pub(in crate::format::parquet) reader: ArrowReaderMetadata,
+    /// How its INT96 columns are decoded once more, in nanoseconds; `None` where there is none.
+    pub(in crate::format::parquet) in_nanos: Option<ArrowReaderMetadata>,
     /// Its columns as they are handed on.
     pub(in crate::format::parquet) schema: SchemaRef,
     /// What is made of each of them.
@@ -53,12 +55,18 @@ pub(in crate::format::parquet) fn resolve(metadata: ParquetMetaData) -> Result<R
     let stored = leaves.stored;
     let with_fields =
         |fields: Vec<FieldRef>| Arc::new(Schema::new_with_metadata(fields, hinted.schema().metadata().clone()));
+    let in_nanos = meanings.iter().zip(&decoded).map(|(meaning, field)| match meaning.is_int96() {
+        true => with_type(field, DataType::Timestamp(TimeUnit::Nanosecond, None)),
+        false => Arc::clone(field),
+    });
+    let in_nanos = meanings.iter().any(Meaning::is_int96).then(|| with_fields(in_nanos.collect()));
     let (decoded, schema) = (with_fields(decoded), with_fields(given));
     drop((own, hinted));
     let metadata = Arc::into_inner(metadata).expect("nothing else holds the metadata yet");
     let metadata = Arc::new(with_stored(metadata, &stored)?);
-    let reader = ArrowReaderMetadata::try_new(metadata, ArrowReaderOptions::new().with_schema(decoded))?;
-    Ok(Resolved { reader, schema, meanings, refused })
+    let read_as =
+        |schema| ArrowReaderMetadata::try_new(Arc::clone(&metadata), ArrowReaderOptions::new().with_schema(schema));
+    Ok(Resolved { in_nanos: in_nanos.map(read_as).transpose()?, reader: read_as(decoded)?, schema, meanings, refused })
 }
 
 /// Why a top-level column is not read at all.
@@ -69,7 +77,12 @@ fn refusal(root: &Type, writer: &Writer) -> Option<(String, String)> {
         return Some((format!("column '{name}' holds VARIANT values, which are not read"), hint.to_owned()));
     }
     let is_int96 = |each: &Type| each.is_primitive() && each.get_physical_type() == PhysicalType::INT96;
+    let is_repeated = root.get_basic_info().repetition() == Repetition::REPEATED;
     match &writer.int96_is {
+        _ if (root.is_group() || is_repeated) && holds(root, &is_int96) => {
+            let message = format!("column '{name}' nests INT96 timestamps, which are not read");
+            Some((message, "write them as TIMESTAMP".to_owned()))
+        }
         Int96Is::MovedFromUnknown(zone) if holds(root, &is_int96) => {
             let message = format!(
                 "column '{name}' holds INT96 timestamps that were moved to UTC from the zone '{zone}' \
@@ -191,11 +204,9 @@ impl Values {
 /// Decides about the values of one column. The file's own type rules; the writer's Arrow schema is asked only where the
 /// file has no type for what it holds.
 fn values(column: &ColumnDescriptor, own: &DataType, hinted: &DataType, writer: &Writer) -> Values {
-    let twelve_bytes = || DataType::FixedSizeBinary(TWELVE_BYTES);
     let physical = column.physical_type();
     if *own == DataType::Null {
-        let stored = if physical == PhysicalType::INT96 { Stored::Bytes(TWELVE_BYTES) } else { Stored::Physical };
-        return Values::converted(stored, physical_type(column), Leaf::Nothing);
+        return Values::converted(Stored::Physical, physical_type(column), Leaf::Nothing);
     }
     match (physical, own) {
         (PhysicalType::INT96, _) => {
@@ -204,10 +215,11 @@ fn values(column: &ColumnDescriptor, own: &DataType, hinted: &DataType, writer: 
                 (is, _) => is.clone(),
             };
             let leaf = Leaf::Int96 { is, calendar: writer.int96 };
-            Values::converted(Stored::Bytes(TWELVE_BYTES), twelve_bytes(), leaf)
+            Values { stored: None, decoded: DataType::Timestamp(TimeUnit::Second, None), leaf: Some(leaf) }
         }
         (PhysicalType::FIXED_LEN_BYTE_ARRAY, DataType::Interval(_)) => {
-            Values::converted(Stored::Physical, twelve_bytes(), Leaf::Interval { signed: writer.is_arrow })
+            let bytes = DataType::FixedSizeBinary(INTERVAL_BYTES);
+            Values::converted(Stored::Physical, bytes, Leaf::Interval { signed: writer.is_arrow })
         }
         (PhysicalType::INT32, DataType::Int8 | DataType::Int16 | DataType::UInt8 | DataType::UInt16) => {
             Values::converted(Stored::Physical, DataType::Int32, Leaf::Narrow(own.clone()))
@@ -261,7 +273,7 @@ fn physical_type(column: &ColumnDescriptor) -> DataType {
         PhysicalType::BOOLEAN => DataType::Boolean,
         PhysicalType::INT32 => DataType::Int32,
         PhysicalType::INT64 => DataType::Int64,
-        PhysicalType::INT96 => DataType::FixedSizeBinary(TWELVE_BYTES),
+        PhysicalType::INT96 => DataType::Timestamp(TimeUnit::Nanosecond, None),
         PhysicalType::FLOAT => DataType::Float32,
         PhysicalType::DOUBLE => DataType::Float64,
         PhysicalType::BYTE_ARRAY => DataType::Binary,

@@ -77,10 +77,6 @@ fn every_type_of_the_format_is_handed_on_as_a_type_that_holds_it() {
         ("optional int32 v (UNKNOWN);", "Null"),
         ("optional fixed_len_byte_array(12) v (UNKNOWN);", "Null"),
         (
-            "optional group v (LIST) { repeated group list { optional int96 element; } }",
-            "List(Timestamp(µs), field: 'element')",
-        ),
-        (
             "optional group v (LIST) { repeated group list { optional fixed_len_byte_array(12) element (INTERVAL); } }",
             "List(Interval(MonthDayNano), field: 'element')",
         ),
@@ -91,9 +87,9 @@ fn every_type_of_the_format_is_handed_on_as_a_type_that_holds_it() {
         assert_eq!(handed_on(column), expected, "{column}");
     }
     let map = handed_on(
-        "optional group v (MAP) { repeated group key_value { required binary key (STRING); optional int96 value; } }",
+        "optional group v (MAP) { repeated group key_value { required binary key (STRING); optional int32 value (INTEGER(8,false)); } }",
     );
-    assert!(map.contains("Utf8") && map.contains("Timestamp(µs)"), "{map}");
+    assert!(map.contains("Utf8") && map.contains("UInt8"), "{map}");
 }
 
 #[test]
@@ -230,12 +226,19 @@ fn int96_is_refused_where_microseconds_would_wrap_around() {
 }
 
 #[test]
-fn int96_in_a_list_is_read_and_its_faults_name_the_row() {
-    let column = "required group v (LIST) { repeated group list { required int96 element; } }";
-    let values = [int96(2_440_588, 1_000), int96(2_440_588, 2_000), int96(2_440_588, 3_001)];
-    let (lists, faults) = read(&file(column, Raw::Levels(&values, &[1, 1, 0, 1], &[0, 1, 0, 0])));
+fn int96_in_a_list_is_refused_by_name() {
+    let column = "required int32 n; required group v (LIST) { repeated group list { required int96 element; } }";
+    let error = File::of_message(&format!("message m {{ {column} }}"), |_, _| {});
+    let error = error.decode(&Projection::of_columns(["v"]), 9).unwrap_err().to_string();
+    assert!(error.contains("column 'v' nests INT96"), "{error}");
+}
+
+#[test]
+fn faults_inside_of_lists_name_the_row() {
+    let column = "required group v (LIST) { repeated group list { required int32 element (INTEGER(8,true)); } }";
+    let (lists, faults) = read(&file(column, Raw::Levels(&[1, 2, 300], &[1, 1, 0, 1], &[0, 1, 0, 0])));
     let first = lists.as_list::<i32>().value(0);
-    assert_eq!(first.as_primitive::<TimestampMicrosecondType>().values(), &[1, 2]);
+    assert_eq!(first.as_primitive::<Int8Type>().values(), &[1, 2]);
     assert_eq!(faults.iter().map(|fault| fault.0).collect::<Vec<_>>(), [2], "{faults:?}");
 }
 
