@@ -120,7 +120,7 @@ impl ParquetDecoder {
     }
 
     /// The batch as rows of the piece.
-    fn rows(&self, group: &Group, decoded: Decoded) -> Result<Rows> {
+    fn rows(&self, group: &Group, decoded: &Decoded) -> Result<Rows> {
         let (batch, mut faults) =
             self.layout.apply(&self.metadata, &decoded.batch).map_err(|error| group.undecodable(error))?;
         faults.sort_by_key(|fault| fault.row);
@@ -151,7 +151,7 @@ impl ParquetDecoder {
                 Current::Decoding(group) => group,
             };
             let Some(decoded) = group.next(&self.metadata)? else { continue };
-            let rows = self.rows(&group, decoded)?;
+            let rows = self.rows(&group, &decoded)?;
             self.current = Some(Current::Decoding(group));
             return Ok(Step::Rows(rows));
         }
