@@ -13,6 +13,7 @@ use super::aftermath;
 use super::blocks::{self, Ahead, Blocks, Wanted};
 use super::context::Context;
 use super::merge::{Stored, merge};
+use super::probe::Pace;
 use super::rejects;
 use super::window::Attempt;
 use crate::encode::{BINARY_HEADER, BINARY_TRAILER, CopyFormat};
@@ -60,7 +61,7 @@ impl BatchSize {
 }
 
 /// What the tries of one window hand on.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Tries {
     /// How large batches may grow.
     pub(crate) size: BatchSize,
@@ -73,12 +74,14 @@ pub(crate) struct Tries {
     pub(crate) careful: bool,
     /// How often that was begun.
     pub(crate) searches: u32,
+    /// What the server refused the rows with, when they were sent all together.
+    pub(crate) answer: Option<Error>,
 }
 
 impl Tries {
     pub(crate) fn new(limits: &Limits) -> Self {
         let size = BatchSize::of(limits);
-        Self { size, committed: 0, disordered: false, careful: false, searches: 0 }
+        Self { size, committed: 0, disordered: false, careful: false, searches: 0, answer: None }
     }
 }
 
@@ -91,6 +94,8 @@ pub(super) struct Batches<'a> {
     pub(super) total: Counters,
     /// Rejects that are not entered yet.
     pub(super) rejects: Vec<Reject>,
+    /// How much of a batch is tried at once where rows are refused.
+    pub(super) pace: Pace,
     pub(super) tries: &'a mut Tries,
 }
 
@@ -110,13 +115,13 @@ pub(super) enum Feed {
     Rejects,
     /// The window's next blocks, as many as the batch takes.
     Stream,
-    /// These. They end the window if they are all that was held and no more come.
-    Held { blocks: Vec<Block>, is_whole: bool },
+    /// These. They end the window if they may and no more come.
+    Held { blocks: Vec<Block>, may_end: bool },
 }
 
 /// What a COPY has sent.
 #[derive(Debug, Clone, Copy, Default)]
-struct Sent {
+pub(super) struct Sent {
     rows: u64,
     bytes: u64,
     hash: RowHash,
@@ -139,7 +144,16 @@ impl<'a> Batches<'a> {
         tries: &'a mut Tries,
     ) -> Self {
         let blocks = blocks::of_window(context, claim.window, wanted);
-        Self { context, session, claim, blocks, total: Counters::default(), rejects: Vec::new(), tries }
+        Self {
+            context,
+            session,
+            claim,
+            blocks,
+            total: Counters::default(),
+            rejects: Vec::new(),
+            pace: Pace::default(),
+            tries,
+        }
     }
 }
 
@@ -147,15 +161,8 @@ impl Batches<'_> {
     /// Loads them all.
     pub(super) async fn load(mut self) -> Result<Attempt> {
         loop {
-            if self.context.stop.is_requested() {
-                return self.release().await;
-            }
             // No transaction is open while the first block of a batch is waited for.
-            let stop = self.context.stop.clone();
-            let has_rows = tokio::select! {
-                has_rows = self.wait_for_rows() => has_rows?,
-                () = stop.requested() => return self.release().await,
-            };
+            let Some(has_rows) = self.wait_for_rows_or_stop().await? else { return self.release().await };
             let batch = self.load_one(if has_rows { Feed::Stream } else { Feed::Nothing }).await?;
             self.tries.committed = self.total.rows;
             self.tell(has_rows, &batch);
@@ -165,8 +172,18 @@ impl Batches<'_> {
         }
     }
 
+    /// Waits for the next block with rows; `None` where the user asked to stop.
+    pub(super) async fn wait_for_rows_or_stop(&mut self) -> Result<Option<bool>> {
+        let stop = self.context.stop.clone();
+        tokio::select! {
+            biased;
+            () = stop.requested() => Ok(None),
+            has_rows = self.wait_for_rows() => has_rows.map(Some),
+        }
+    }
+
     /// Waits for the next block with rows, and takes the rejects that come before it: a batch may consist of those alone.
-    pub(super) async fn wait_for_rows(&mut self) -> Result<bool> {
+    async fn wait_for_rows(&mut self) -> Result<bool> {
         let whole = self.context.commit == Commit::Window;
         loop {
             match self.blocks.peek().await? {
@@ -231,7 +248,7 @@ impl Batches<'_> {
     async fn load_transaction(&mut self, feed: Feed) -> Result<Batch> {
         let (before, mut conflicts) = (self.total, Conflicts::default());
         let has_rows = !matches!(feed, Feed::Nothing | Feed::Rejects);
-        let may_end = !matches!(feed, Feed::Rejects | Feed::Held { is_whole: false, .. });
+        let may_end = !matches!(feed, Feed::Rejects | Feed::Held { may_end: false, .. });
         self.session.begin(Durability::WithTheLedger).await?;
         if has_rows {
             let activity = aftermath::before(self.context, self.session).await?;
@@ -302,7 +319,21 @@ impl Batches<'_> {
         if let Some(sql) = statements.before_copy() {
             session.run(&sql).await?;
         }
-        let begun = session.copy_in(&statements.copy_in()).await;
+        let sent = self.copy_by(&statements.copy_in(), feed).await?;
+        let stored = match statements.merge() {
+            Some(how) => merge(self.context, session, how, sent.rows).await?,
+            None => self.move_in(sent).await?,
+        };
+        self.total.rows += stored.rows;
+        self.total.bytes += sent.bytes;
+        self.total.hash += stored.hash;
+        self.total.conflicts += stored.conflicts;
+        Ok(stored.conflicts)
+    }
+
+    /// Sends rows by the COPY `sql`.
+    pub(super) async fn copy_by(&mut self, sql: &str, feed: Feed) -> Result<Sent> {
+        let begun = self.session.copy_in(sql).await;
         self.tries.disordered = begun.is_err();
         let mut copy = begun?;
         let binary = self.context.supply.format() == CopyFormat::Binary;
@@ -314,15 +345,7 @@ impl Batches<'_> {
             copy.send(bytes::Bytes::from_static(&BINARY_TRAILER)).await?;
         }
         copy.finish(sent.rows).await?;
-        let stored = match statements.merge() {
-            Some(how) => merge(self.context, session, how, sent.rows).await?,
-            None => self.move_in(sent).await?,
-        };
-        self.total.rows += stored.rows;
-        self.total.bytes += sent.bytes;
-        self.total.hash += stored.hash;
-        self.total.conflicts += stored.conflicts;
-        Ok(stored.conflicts)
+        Ok(sent)
     }
 
     /// Moves all that was sent from the stage to the table, if rows go through one.
@@ -377,7 +400,7 @@ impl Batches<'_> {
 
     /// Refuses what was sent if the table is not what the run began with. By now the transaction holds the locks of its COPY,
     /// so that nothing can change between this and its commit.
-    async fn refuse_changes(&self) -> Result<()> {
+    pub(super) async fn refuse_changes(&self) -> Result<()> {
         let now = shape(self.session, self.context.shape.oid).await?;
         self.context.changes(&now).map_or(Ok(()), Err)
     }

@@ -7,9 +7,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::batch::BatchSize;
-use super::careful::{Found, Span};
+use super::careful::Found;
 use super::clip::Keyed;
 use super::context::Context;
+use super::held::Span;
 use super::rejects::{self, Sieve};
 use super::supply::bytes_in_memory;
 use crate::encode::{BlockBuilder, Encoder};
@@ -71,7 +72,7 @@ pub(crate) struct SentBlock {
     pub(crate) rejects: Vec<Reject>,
     /// Where its rows stood, in their order, if that is to be known.
     pub(crate) spans: Vec<Span>,
-    pub(crate) _permit: Option<BytePermit>,
+    pub(crate) permit: Option<BytePermit>,
 }
 
 /// The blocks of a window, one by one. Dropping it ends the work behind it.
@@ -221,7 +222,7 @@ async fn send_piece(
         context.headers.know(&context.supply, &rejects).await?;
         let holds_any = block.rows > 0 || !rejects.is_empty();
         let spans = std::mem::take(&mut work.spans);
-        let sent = SentBlock { block, rejects, spans, _permit: Some(Arc::clone(&permit)) };
+        let sent = SentBlock { block, rejects, spans, permit: Some(Arc::clone(&permit)) };
         let unwanted = holds_any && sender.send(Ok(sent)).await.is_err();
         if last || unwanted {
             return Ok(());

@@ -74,13 +74,19 @@ async fn insert(context: &Context, session: &Session, merge: &Merge) -> Result<S
     Ok(stored)
 }
 
-/// Makes the sequences that count. Where two windows may hold rows of one key, the job's windows are merged one after the
-/// other: each then sees what those before it have stored.
-async fn begin_counting(context: &Context, session: &Session, merge: &Merge) -> Result<()> {
-    if merge.crosses_windows {
+/// Where two windows may hold rows of one key, the job's windows are updated one after the other: each then sees what those
+/// before it have stored. Waits for them, until the end of the transaction.
+pub(super) async fn wait_for_others(context: &Context, session: &Session, merge: &Merge) -> Result<()> {
+    if merge.updates() && merge.crosses_windows {
         let sql = "select pg_advisory_xact_lock(hashtextextended('pgbackfill update ' || $1::bigint, 0))";
         session.query(sql, &[&context.job.id]).await?;
     }
+    Ok(())
+}
+
+/// Makes the sequences that count.
+async fn begin_counting(context: &Context, session: &Session, merge: &Merge) -> Result<()> {
+    wait_for_others(context, session, merge).await?;
     session.run(&format!("create temporary sequence {UPDATED}; create temporary sequence {OWN}")).await
 }
 

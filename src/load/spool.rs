@@ -233,11 +233,11 @@ async fn read_chunk(pool: &CpuPool, file: Arc<Mutex<SpoolFile>>, chunk: Chunk) -
         Ok(match chunk.holds {
             Holds::Block { rows, hash } => {
                 let block = Block { bytes: Bytes::from(bytes), rows, hash };
-                SentBlock { block, rejects: Vec::new(), spans: Vec::new(), _permit: None }
+                SentBlock { block, rejects: Vec::new(), spans: Vec::new(), permit: None }
             }
             Holds::Rejects => {
                 let block = Block { bytes: Bytes::new(), rows: 0, hash: RowHash::default() };
-                SentBlock { block, rejects: unpack(&bytes)?, spans: Vec::new(), _permit: None }
+                SentBlock { block, rejects: unpack(&bytes)?, spans: Vec::new(), permit: None }
             }
         })
     })

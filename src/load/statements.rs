@@ -27,6 +27,8 @@ pub(crate) struct Statements {
     hashed: String,
     /// Triggers that may change rows once they are stored.
     followed: bool,
+    /// Whether an insert does what a COPY does, so that rows can be tried by one.
+    probed: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -37,6 +39,13 @@ struct Time {
 
 /// Where rows are put before `insert … select`, for relations that COPY cannot write to.
 const STAGE: &str = "pgbackfill_stage";
+
+/// Where rows are put that are tried in parts, and the column that numbers them.
+const PROBE_STAGE: &str = "pgbackfill_probe";
+const PROBE_NUMBER: &str = "pgbackfill_probe_number";
+
+/// Columns that a table can have.
+const COLUMNS_MAX: usize = 1600;
 
 /// Counts rows that are updated, and rows of the job's own that are not.
 pub(super) const UPDATED: &str = "pgbackfill_updated";
@@ -60,6 +69,10 @@ impl Statements {
             format: route.format,
             staged: !table.takes_copy || merge.is_some(),
             merge,
+            // Rules are for inserts alone; and the stage has a column more.
+            probed: !(table.insert_rules && table.takes_copy)
+                && route.columns.len() < COLUMNS_MAX
+                && !route.columns.iter().any(|name| name == PROBE_NUMBER),
             followed: table.has_xmin() && (!table.following_triggers.is_empty() || follows_updates),
         }
     }
@@ -78,6 +91,7 @@ impl Statements {
             format,
             staged: false,
             followed: false,
+            probed: false,
         }
     }
 
@@ -98,7 +112,10 @@ impl Statements {
 
     /// The COPY of a batch.
     pub(crate) fn copy_in(&self) -> String {
-        let into = if self.staged { format!("pg_temp.{STAGE}") } else { self.table.clone() };
+        if self.staged { self.copy_into(&format!("pg_temp.{STAGE}")) } else { self.copy_into(&self.table) }
+    }
+
+    fn copy_into(&self, into: &str) -> String {
         let format = match self.format {
             CopyFormat::Binary => "binary",
             CopyFormat::Text => "text",
@@ -119,6 +136,48 @@ impl Statements {
         self.staged.then(|| format!("drop table pg_temp.{STAGE}"))
     }
 
+    /// Whether rows go through a stage.
+    pub(crate) fn is_staged(&self) -> bool {
+        self.staged
+    }
+
+    /// What makes the stage whose rows are tried in parts, if rows can be tried so.
+    pub(crate) fn make_probe_stage(&self) -> Option<String> {
+        let Self { table, columns, .. } = self;
+        self.probed.then(|| {
+            format!(
+                "create temporary table {PROBE_STAGE} on commit drop as select {columns} from {table} with no data; \
+                 alter table pg_temp.{PROBE_STAGE} \
+                 add column {PROBE_NUMBER} bigint generated always as identity primary key"
+            )
+        })
+    }
+
+    /// What empties it. In the transaction that made it, it keeps its file.
+    pub(crate) fn empty_probe_stage() -> String {
+        format!("truncate pg_temp.{PROBE_STAGE}")
+    }
+
+    /// The COPY into it.
+    pub(crate) fn fill_probe_stage(&self) -> String {
+        self.copy_into(&format!("pg_temp.{PROBE_STAGE}"))
+    }
+
+    /// The numbers of its rows, in their order.
+    pub(crate) fn probe_numbers() -> String {
+        format!("select coalesce(array_agg({PROBE_NUMBER} order by {PROBE_NUMBER}), '{{}}') from pg_temp.{PROBE_STAGE}")
+    }
+
+    /// What tries the rows with these numbers.
+    pub(crate) fn probe(&self, first: i64, last: i64) -> String {
+        let Self { table, columns, .. } = self;
+        let conflict = self.merge.as_ref().map(|merge| conflict_action(merge, None)).unwrap_or_default();
+        format!(
+            "insert into {table} as stored ({columns}) overriding system value select {columns} from pg_temp.{PROBE_STAGE} \
+             where {PROBE_NUMBER} operator(pg_catalog.>=) {first} and {PROBE_NUMBER} operator(pg_catalog.<=) {last} order by {PROBE_NUMBER}{conflict}"
+        )
+    }
+
     /// How rows are put beside those of their key, where the load is told.
     pub(crate) fn merge(&self) -> Option<&Merge> {
         self.merge.as_ref()
@@ -137,28 +196,21 @@ impl Statements {
     pub(crate) fn merge_in(&self, merge: &Merge, own: &str) -> String {
         let Self { table, columns, .. } = self;
         let force = if merge.overriding { " overriding system value" } else { "" };
-        let key = if merge.key.is_empty() { String::new() } else { format!(" ({})", column_list(&merge.key)) };
-        let set = |name: &String| format!("{0} = excluded.{0}", quote_identifier(name));
-        let action = if merge.updates() {
-            let set = merge.updated.iter().map(set).collect::<Vec<_>>().join(", ");
-            let next = |name| format!("pg_catalog.nextval('pg_temp.{name}'::pg_catalog.regclass)");
-            let updated = format!("{} operator(pg_catalog.>) 0", next(UPDATED));
-            let counted = match merge.crosses_windows {
-                true => format!(
-                    "case when stored.xmin::pg_catalog.text::bigint operator(pg_catalog.=) any ({own}) \
-                     then {} operator(pg_catalog.<) 0 else {updated} end",
-                    next(OWN)
-                ),
-                false => updated,
-            };
-            format!("update set {set} where {counted}")
-        } else {
-            "nothing".to_owned()
+        let next = |name| format!("pg_catalog.nextval('pg_temp.{name}'::pg_catalog.regclass)");
+        let updated = format!("{} operator(pg_catalog.>) 0", next(UPDATED));
+        let counted = match merge.crosses_windows {
+            true => format!(
+                "case when stored.xmin::pg_catalog.text::bigint operator(pg_catalog.=) any ({own}) \
+                 then {} operator(pg_catalog.<) 0 else {updated} end",
+                next(OWN)
+            ),
+            false => updated,
         };
+        let conflict = conflict_action(merge, Some(&counted));
         let returned = if self.returns_hashed() { &self.hashed } else { "true" };
         format!(
             "copy (insert into {table} as stored ({columns}){force} select {columns} from pg_temp.{STAGE} \
-             on conflict{key} do {action} returning {returned}) to stdout (format binary)"
+            {conflict} returning {returned}) to stdout (format binary)"
         )
     }
 
@@ -227,4 +279,16 @@ impl Statements {
         let parts: Vec<String> = time.into_iter().chain(rows).collect();
         if parts.is_empty() { "true".to_owned() } else { parts.join(" and ") }
     }
+}
+
+/// What becomes of a row whose key is there; it is updated where `condition` holds.
+fn conflict_action(merge: &Merge, condition: Option<&str>) -> String {
+    let key = if merge.key.is_empty() { String::new() } else { format!(" ({})", column_list(&merge.key)) };
+    if !merge.updates() {
+        return format!(" on conflict{key} do nothing");
+    }
+    let set = |name: &String| format!("{0} = excluded.{0}", quote_identifier(name));
+    let set = merge.updated.iter().map(set).collect::<Vec<_>>().join(", ");
+    let condition = condition.map(|condition| format!(" where {condition}")).unwrap_or_default();
+    format!(" on conflict{key} do update set {set}{condition}")
 }

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use super::batch::{Batches, Tries};
 use super::blocks::Wanted;
-use super::careful;
 use super::clear::{Admission, admit};
 use super::context::Context;
+use super::held::HELD;
 use crate::error::{Error, ErrorKind, Result, Retry};
 use crate::ledger::{Claim, Counters};
 use crate::model::Event;
@@ -69,7 +69,7 @@ async fn admit_and_load(
     let (window, attempt) = (context.name(&claim.window), u32::try_from(claim.attempt).unwrap_or(0));
     context.observe(&Event::Claimed { window, attempt, cleared: cleared.rows });
     let careful = tries.careful;
-    let size = if careful { tries.size.within(careful::HELD) } else { tries.size };
+    let size = if careful { tries.size.within(HELD) } else { tries.size };
     let wanted = Wanted { size, traced: careful, found: Arc::default() };
     let batches = Batches::new(context, session, claim, &wanted, tries);
     // Where no row may be rejected, nothing is to stay of a window that cannot be loaded.

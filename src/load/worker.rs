@@ -144,6 +144,7 @@ async fn load_window(
         };
         if turn_careful(context, &error, &mut tries) {
             observe_search(context, &claim, &error);
+            tries.answer = Some(error);
             work.retries += 1;
             continue;
         }

@@ -6,7 +6,7 @@
 
 use std::fmt::Write as _;
 
-use futures_util::future::join3;
+use futures_util::future::{join_all, join3};
 use tokio_postgres::SimpleQueryMessage;
 
 use super::Session;
@@ -86,6 +86,9 @@ fn literal(text: &str) -> String {
     format!("E'{}'", text.replace('\\', r"\\").replace('\'', "''").replace('\0', ""))
 }
 
+/// Messages of one round trip.
+pub(crate) const MESSAGES_MAX: usize = 30;
+
 impl Session {
     pub(crate) async fn begin(&self, durability: Durability) -> Result<()> {
         let link = self.link().await?;
@@ -140,6 +143,34 @@ impl Session {
         Ok(())
     }
 
+    /// Leaves a transaction in the midst of whatever it is at, by closing its connection: the server rolls it back once it
+    /// notices. What comes next goes over another connection.
+    pub(crate) fn abandon(&self) {
+        let link = self.current();
+        if link.phase() != Phase::Outside {
+            link.abandon();
+            link.enter(Phase::Outside);
+        }
+    }
+
+    /// Sends statements in one round trip, each a message of its own, in the transaction that is open; the answer to each. After
+    /// one that fails the server refuses the rest, up to a return to a savepoint. Where the last one is done, the transaction
+    /// goes on.
+    pub(crate) async fn run_all(&self, messages: &[String]) -> Result<Vec<Result<()>>> {
+        debug_assert!(messages.len() <= MESSAGES_MAX, "more messages may be sent in another order");
+        let (link, first) = (self.current(), messages.first().map_or("", String::as_str));
+        // Each is sent when it is first polled, in this order.
+        let all = join_all(messages.iter().map(|message| link.client.batch_execute(message)));
+        let answers = link.wait(first, link.with_path(SearchPath::Own, async { Ok(all.await) })).await?;
+        let answers: Vec<Result<()>> =
+            answers.into_iter().map(|answer| answer.map_err(|error| link.fault(error))).collect();
+        match answers.last() {
+            Some(Err(_)) => link.note_failure(),
+            _ => link.enter(Phase::Open),
+        }
+        Ok(answers)
+    }
+
     /// Runs `work` between `begin` and `commit`; rolls back where it fails. Where it is not awaited to its end, the
     /// transaction ends with its connection.
     pub(crate) async fn transact<T>(&self, durability: Durability, work: impl Future<Output = Result<T>>) -> Result<T> {
@@ -168,11 +199,7 @@ struct Unfinished<'a>(&'a Session);
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        let link = self.0.current();
-        if link.phase() != Phase::Outside {
-            link.abandon();
-            link.enter(Phase::Outside);
-        }
+        self.0.abandon();
     }
 }
 

@@ -56,6 +56,7 @@ mod resources;
 mod role_settings;
 mod runs;
 mod scale;
+mod searches;
 mod sessions;
 mod shape;
 mod sources;
