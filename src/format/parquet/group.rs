@@ -12,7 +12,7 @@ use parquet::errors::ParquetError;
 use super::Metadata;
 use super::guard::guarded;
 use super::int96::Nanos;
-use super::pages::{Chunk, Need};
+use super::pages::{Chunk, Need, relabelled};
 use crate::error::{Error, ErrorKind, Result};
 
 /// Bytes of pages that a row group may take at once, unless told otherwise.
@@ -66,10 +66,10 @@ impl Group {
         metadata: &Metadata,
         index: usize,
         positions: &[usize],
-        fetched: Fetched,
+        mut fetched: Fetched,
         bounds: Bounds,
     ) -> Result<Self> {
-        let bounds = judge(metadata, index, positions, &fetched, bounds)?;
+        let bounds = judge(metadata, index, positions, &mut fetched, bounds)?;
         let undecodable = |error: ParquetError| undecodable(index, error);
         let decoder = decoder(metadata, metadata.reader(), index, positions, bounds, &fetched).map_err(undecodable)?;
         let nanos = match metadata.int96(positions) {
@@ -156,11 +156,22 @@ fn decoder(
     })
 }
 
-/// Judges the pages of all columns; gives bounds that keep a batch small where values are large.
-fn judge(metadata: &Metadata, index: usize, positions: &[usize], fetched: &Fetched, bounds: Bounds) -> Result<Bounds> {
+/// Judges the pages of all columns, once their flags are right; gives bounds that keep a batch small where values are
+/// large.
+fn judge(
+    metadata: &Metadata,
+    index: usize,
+    positions: &[usize],
+    fetched: &mut Fetched,
+    bounds: Bounds,
+) -> Result<Bounds> {
+    let created_by = metadata.parquet().file_metadata().created_by();
     let mut whole = Need::default();
-    for (leaf, bytes) in metadata.leaves(positions).into_iter().zip(&fetched.data) {
+    for (leaf, bytes) in metadata.leaves(positions).into_iter().zip(&mut fetched.data) {
         let column = metadata.parquet().row_group(index).column(leaf);
+        if let Some(relabelled) = relabelled(column, bytes, created_by) {
+            *bytes = relabelled;
+        }
         let chunk = Chunk { metadata: column, bytes, rows: metadata.rows_of(index), bytes_max: bounds.bytes };
         let in_column = |error: Error| {
             error.context(format!("row group {index} cannot be decoded")).in_column(column.column_path().string())

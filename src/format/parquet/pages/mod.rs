@@ -9,7 +9,9 @@
 mod delta;
 mod header;
 mod inflate;
+mod levels;
 mod records;
+mod relabel;
 
 use std::sync::Arc;
 
@@ -21,13 +23,17 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::reader::{ChunkReader, Length};
 use parquet::file::serialized_reader::SerializedPageReader;
 
-use self::header::{DICTIONARY_PAGE, INDEX_PAGE, PageHeader};
+use self::header::{DATA_PAGE_V2, DICTIONARY_PAGE, INDEX_PAGE, PageHeader};
 use self::records::Records;
+pub(super) use self::relabel::relabelled;
 use super::guard::guarded;
 use crate::error::{Error, ErrorKind, Result};
 
 /// A dictionary of texts up to this size is not looked into: a batch of nothing but its largest value is small.
 const DICTIONARY_BYTES_SAFE: u64 = 4 << 10;
+
+/// The number of the encoding that levels had before there was a hybrid one.
+const BIT_PACKED: i64 = 4;
 
 /// What a level and a value's place take for each value of a nested column, beside the value.
 const NESTED_VALUE_BYTES: u64 = 12;
@@ -104,13 +110,18 @@ impl Chunk<'_> {
             };
             let page = self.page(header, &rest[length..])?;
             at += length + usize::try_from(header.compressed).expect("the page is within the bytes");
-            if header.kind == INDEX_PAGE {
-                continue;
-            }
-            if header.kind != DICTIONARY_PAGE {
-                seen = seen.saturating_add(page.values);
+            match header.kind {
+                INDEX_PAGE => continue,
+                DICTIONARY_PAGE if !pages.is_empty() => {
+                    return Err(corrupt("a dictionary page does not come first, or not alone"));
+                }
+                DICTIONARY_PAGE => {}
+                _ => seen = seen.saturating_add(page.values),
             }
             pages.push(page);
+        }
+        if seen != values {
+            return Err(corrupt(format!("its pages have {seen} values, and the footer says {values}")));
         }
         Ok(pages)
     }
@@ -118,8 +129,9 @@ impl Chunk<'_> {
     /// Judges one header against what follows it.
     fn page(&self, header: PageHeader, rest: &[u8]) -> Result<Sized> {
         let size = |number: i64| u32::try_from(number).ok().filter(|size| i32::try_from(*size).is_ok());
+        let levels = header.levels[0].checked_add(header.levels[1]).filter(|_| header.levels.iter().all(|it| *it >= 0));
         let (Some(compressed), Some(uncompressed), Some(values), Some(levels)) =
-            (size(header.compressed), size(header.uncompressed), size(header.values), size(header.levels))
+            (size(header.compressed), size(header.uncompressed), size(header.values), levels.and_then(size))
         else {
             return Err(corrupt("the header of a page has sizes that are none"));
         };
@@ -127,19 +139,68 @@ impl Chunk<'_> {
             // usize has at least 32 bits
             return Err(corrupt("a page is longer than its column"));
         };
-        let is_inflated = self.metadata.compression() != Compression::UNCOMPRESSED && !header.is_plain;
+        let is_inflated = self.metadata.compression() != Compression::UNCOMPRESSED && header.plain_flag.is_none();
         let size = if is_inflated { uncompressed } else { compressed };
         let page = Sized { header, bytes: size.into(), values: values.into() };
         if page.bytes > self.bytes_max {
             return Err(self.beyond(page.bytes, "for one page"));
         }
         self.check_values(&page)?;
+        self.check_encodings(&header)?;
+        if header.kind == DATA_PAGE_V2 {
+            self.check_levels(&page, bytes)?;
+        }
         let stream = bytes.get(levels as usize..).unwrap_or_default(); // as above
         let claimed = page.bytes.saturating_sub(levels.into());
         if is_inflated && inflate::inflates_beyond(claimed, stream, self.metadata.compression(), self.bytes_max) {
             return Err(corrupt(format!("a page inflates to more than the {uncompressed} bytes that it says")));
         }
         Ok(page)
+    }
+
+    /// Whether the encodings of a page are among those that the footer lists: bytes of one encoding can be read as
+    /// another.
+    fn check_encodings(&self, header: &PageHeader) -> Result<()> {
+        let is_listed = |wanted: i64| {
+            let mut listed = self.metadata.encodings().map(number_of);
+            listed.any(|listed| listed == wanted || is_dictionary(listed) && is_dictionary(wanted))
+        };
+        if self.metadata.encodings().next().is_none() || [INDEX_PAGE, DICTIONARY_PAGE].contains(&header.kind) {
+            return Ok(());
+        }
+        let level_maxima = self.level_maxima();
+        let levels = header.level_encodings.iter().zip(level_maxima).filter(|(_, max)| *max > 0);
+        let packed = levels.map(|(encoding, _)| *encoding).filter(|encoding| *encoding == BIT_PACKED);
+        match packed.chain([header.encoding]).find(|encoding| !is_listed(*encoding)) {
+            Some(encoding) => Err(corrupt(format!(
+                "a page has encoding {encoding}, which is not among those that the footer lists for its column"
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the levels of a page of version 2, which begins with `bytes`, are as long as its header says.
+    fn check_levels(&self, page: &Sized, bytes: &[u8]) -> Result<()> {
+        let length = |at: usize| usize::try_from(page.header.levels[at]).ok();
+        let [definition, repetition] = self.level_maxima();
+        let fits = || {
+            let (repetitions, rest) = bytes.split_at_checked(length(1)?)?;
+            let (definitions, _) = rest.split_at_checked(length(0)?)?;
+            Some(
+                levels::are_whole(repetitions, page.values, repetition)
+                    && levels::are_whole(definitions, page.values, definition),
+            )
+        };
+        match fits() {
+            Some(true) => Ok(()),
+            _ => Err(corrupt("the levels of a page are not as long as its header says")),
+        }
+    }
+
+    /// The largest definition and repetition level.
+    fn level_maxima(&self) -> [i16; 2] {
+        let descriptor = self.metadata.column_descr();
+        [descriptor.max_def_level(), descriptor.max_rep_level()]
     }
 
     /// Whether a page can have as many values as it says.
@@ -320,6 +381,11 @@ fn is_delta(encoding: i64) -> bool {
     [number_of(Encoding::DELTA_LENGTH_BYTE_ARRAY), number_of(Encoding::DELTA_BYTE_ARRAY)].contains(&encoding)
 }
 
+/// Whether values stand in a dictionary: the two numbers for it mean the same.
+fn is_dictionary(encoding: i64) -> bool {
+    [number_of(Encoding::PLAIN_DICTIONARY), number_of(Encoding::RLE_DICTIONARY)].contains(&encoding)
+}
+
 /// An encoding's number in the format.
 fn number_of(encoding: Encoding) -> i64 {
     encoding as i64
@@ -375,5 +441,7 @@ impl ChunkReader for Held {
     }
 }
 
+#[cfg(test)]
+mod lies;
 #[cfg(test)]
 mod tests;
