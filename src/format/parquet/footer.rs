@@ -3,10 +3,10 @@
 use std::ops::Range;
 
 use bytes::Bytes;
-use parquet::DecodeResult;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaDataPushDecoder};
+use parquet::file::metadata::ParquetMetaDataReader;
 
+use super::canonical::canonical;
 use super::guard::guarded;
 use super::{Metadata, nesting};
 use crate::error::{Error, ErrorKind, Result};
@@ -34,7 +34,6 @@ pub enum FooterStep {
 #[derive(Debug)]
 pub struct Footer {
     object: Object,
-    decoder: ParquetMetaDataPushDecoder,
     metadata_bytes_max: u64,
     progress: Progress,
 }
@@ -45,8 +44,8 @@ enum Progress {
     Nothing,
     /// The end, which says that the metadata stands here.
     Tail(Range<u64>),
-    /// The metadata, whose schema is one that can be followed.
-    Metadata,
+    /// The metadata.
+    Metadata(Bytes),
 }
 
 impl Footer {
@@ -56,16 +55,10 @@ impl Footer {
     ///
     /// [`ErrorKind::Source`] if the object is too small to be a Parquet file.
     pub fn try_new(object: &Object) -> Result<Self> {
-        let decoder = ParquetMetaDataPushDecoder::try_new(object.bytes)
-            .map_err(|error| corrupt(error).at_object(&object.uri))?
-            // Pages are not told apart here, so their index would be read for nothing.
-            .with_page_index_policy(PageIndexPolicy::Skip);
-        Ok(Self {
-            object: object.clone(),
-            decoder,
-            metadata_bytes_max: METADATA_BYTES_MAX,
-            progress: Progress::Nothing,
-        })
+        if object.bytes < TRAILER_BYTES {
+            return Err(Error::new(ErrorKind::Source, "is too small to be a Parquet file").at_object(&object.uri));
+        }
+        Ok(Self { object: object.clone(), metadata_bytes_max: METADATA_BYTES_MAX, progress: Progress::Nothing })
     }
 
     /// Refuses metadata of more than `bytes` bytes; 64 MiB unless told otherwise.
@@ -89,16 +82,19 @@ impl Footer {
         match &self.progress {
             Progress::Nothing => {
                 let tail = self.object.bytes.saturating_sub(TAIL_BYTES)..self.object.bytes;
-                return Ok(FooterStep::Need(vec![tail]));
+                Ok(FooterStep::Need(vec![tail]))
             }
-            Progress::Tail(metadata) => return Ok(FooterStep::Need(vec![metadata.clone()])),
-            Progress::Metadata => {}
+            Progress::Tail(metadata) => Ok(FooterStep::Need(vec![metadata.clone()])),
+            Progress::Metadata(bytes) => self.read(bytes).map(FooterStep::Ready),
         }
-        match guarded(|| self.decoder.try_decode()).map_err(corrupt)? {
-            DecodeResult::NeedsData(ranges) => Ok(FooterStep::Need(ranges)),
-            DecodeResult::Data(metadata) => Metadata::try_new(metadata, &self.object).map(FooterStep::Ready),
-            DecodeResult::Finished => Err(Error::new(ErrorKind::Internal, "the footer was read twice")),
-        }
+    }
+
+    /// Reads the metadata once its nesting and its form were checked: the decoder believes both.
+    fn read(&self, bytes: &[u8]) -> Result<Metadata> {
+        nesting::check(bytes)?;
+        let footer = canonical(bytes)?;
+        let metadata = guarded(|| ParquetMetaDataReader::decode_metadata(&footer.bytes)).map_err(corrupt)?;
+        Metadata::try_new(metadata, &self.object, &footer.encrypted)
     }
 
     /// Hands over the bytes asked for by the last [`FooterStep::Need`], a buffer for each range.
@@ -106,25 +102,24 @@ impl Footer {
     /// # Errors
     ///
     /// If the bytes are not what was asked for, or say that the metadata cannot be read.
+    #[expect(clippy::needless_pass_by_value, reason = "called as `Decode::supply` is")]
     pub fn supply(&mut self, ranges: Vec<Range<u64>>, data: Vec<Bytes>) -> Result<()> {
-        self.look(&ranges, &data).map_err(|error| error.at_object(&self.object.uri))?;
-        self.decoder
-            .push_ranges(ranges, data)
-            .map_err(|error| Error::new(ErrorKind::Internal, "wrong bytes were supplied").with_source(error))
-            .map_err(|error| error.at_object(&self.object.uri))
+        self.look(&ranges, &data).map_err(|error| error.at_object(&self.object.uri))
     }
 
-    /// Judges what has come, before the decoder believes it.
     fn look(&mut self, ranges: &[Range<u64>], data: &[Bytes]) -> Result<()> {
-        if self.progress == Progress::Nothing {
-            self.progress = Progress::Tail(self.check_trailer(data.last().map_or(&[][..], Bytes::as_ref))?);
+        let ([range], [bytes]) = (ranges, data) else { return Err(wrong_bytes()) };
+        if range.end.checked_sub(range.start) != Some(bytes.len() as u64) {
+            return Err(wrong_bytes()); // usize has at most 64 bits
         }
-        let Progress::Tail(metadata) = &self.progress else { return Ok(()) };
-        let holds = |range: &Range<u64>| range.start <= metadata.start && metadata.end <= range.end;
-        let Some((range, bytes)) = ranges.iter().zip(data).find(|(range, _)| holds(range)) else { return Ok(()) };
-        let at = |offset: u64| usize::try_from(offset - range.start).unwrap_or(usize::MAX);
-        nesting::check(bytes.get(at(metadata.start)..at(metadata.end)).unwrap_or_default())?;
-        self.progress = Progress::Metadata;
+        if self.progress == Progress::Nothing {
+            self.progress = Progress::Tail(self.check_trailer(bytes)?);
+        }
+        let Progress::Tail(metadata) = &self.progress else { return Err(wrong_bytes()) };
+        if range.start <= metadata.start && metadata.end <= range.end {
+            let at = |offset: u64| usize::try_from(offset - range.start).expect("it is within bytes that are there");
+            self.progress = Progress::Metadata(bytes.slice(at(metadata.start)..at(metadata.end)));
+        }
         Ok(())
     }
 
@@ -154,6 +149,10 @@ impl Footer {
         let end = self.object.bytes - TRAILER_BYTES;
         Ok(end - length..end)
     }
+}
+
+fn wrong_bytes() -> Error {
+    Error::new(ErrorKind::Internal, "wrong bytes were supplied")
 }
 
 fn corrupt(error: ParquetError) -> Error {

@@ -39,6 +39,8 @@ pub struct Metadata {
     lossy: bool,
     /// Number of the first row of each row group, from 1, and one more for the row after the last.
     first_records: Arc<[u64]>,
+    /// Positions of the leaf columns that are encrypted, in ascending order.
+    encrypted: Arc<[usize]>,
 }
 
 /// A row group, as far as a plan needs to know it.
@@ -56,12 +58,13 @@ pub struct RowGroup {
 
 impl Metadata {
     /// Checks what the footer of `object` says, and decides the types that its columns are decoded to.
-    pub(super) fn try_new(metadata: ParquetMetaData, object: &Object) -> Result<Self> {
+    /// `encrypted` are the leaf columns that are encrypted.
+    pub(super) fn try_new(metadata: ParquetMetaData, object: &Object, encrypted: &[usize]) -> Result<Self> {
         let columns = metadata.file_metadata().schema_descr().num_columns();
         if columns > COLUMNS_MAX {
             return Err(too_many_columns(columns).with_hint("a table has at most 1,600; write the others elsewhere"));
         }
-        let first_records = check_row_groups(metadata.row_groups(), object.bytes)?;
+        let first_records = check_row_groups(metadata.row_groups(), object.bytes, encrypted)?;
         let Resolved { reader, in_nanos, schema, meanings, refused } = guarded(|| resolve(metadata)).map_err(unread)?;
         check_names(&schema)?;
         Ok(Self {
@@ -73,6 +76,7 @@ impl Metadata {
             refused: refused.into(),
             lossy: false,
             first_records: first_records.into(),
+            encrypted: encrypted.into(),
         })
     }
 
@@ -191,6 +195,11 @@ impl Metadata {
             return Err(Error::new(ErrorKind::Schema, format!("there is no column '{name}'"))
                 .with_hint(format!("the columns are: {known}")));
         };
+        let schema = self.reader.parquet_schema();
+        if self.encrypted.iter().any(|leaf| schema.get_column_root_idx(*leaf) == position) {
+            return Err(Error::new(ErrorKind::Source, format!("column '{name}' is encrypted"))
+                .with_hint("leave the column out (--ignore), or write the file without encryption"));
+        }
         if let Some((message, hint)) = &self.refused[position] {
             return Err(Error::new(ErrorKind::Schema, message.clone()).with_hint(hint.clone()));
         }
@@ -217,9 +226,10 @@ impl Metadata {
 }
 
 /// Checks that row counts and byte ranges are possible, and numbers the row groups' first rows.
-fn check_row_groups(row_groups: &[RowGroupMetaData], object_bytes: u64) -> Result<Vec<u64>> {
+fn check_row_groups(row_groups: &[RowGroupMetaData], object_bytes: u64, encrypted: &[usize]) -> Result<Vec<u64>> {
     let mut next = 1_u64;
     let mut first_records = vec![next];
+    let mut taken = Vec::new();
     for (index, row_group) in row_groups.iter().enumerate() {
         let problem = |what: &str| {
             Error::new(ErrorKind::Source, format!("the Parquet metadata is corrupt: row group {index} {what}"))
@@ -227,9 +237,12 @@ fn check_row_groups(row_groups: &[RowGroupMetaData], object_bytes: u64) -> Resul
         let rows = u64::try_from(row_group.num_rows()).map_err(|_| problem("has a negative number of rows"))?;
         next = next.checked_add(rows).ok_or_else(|| problem("has an impossible number of rows"))?;
         first_records.push(next);
-        for chunk in row_group.columns() {
+        for (leaf, chunk) in row_group.columns().iter().enumerate() {
             if chunk.file_path().is_some() {
                 return Err(problem("is kept in another file").with_hint("load the files that hold the data"));
+            }
+            if encrypted.binary_search(&leaf).is_ok() {
+                continue;
             }
             let column = chunk.column_path().string();
             let range = byte_range(chunk).filter(|range| range.end <= object_bytes);
@@ -239,9 +252,25 @@ fn check_row_groups(row_groups: &[RowGroupMetaData], object_bytes: u64) -> Resul
             if range.is_empty() && rows > 0 {
                 return Err(problem(&format!("has no bytes of column '{column}'")));
             }
+            if rows > 0 {
+                taken.push((range.start, range.end, index, leaf));
+            }
         }
     }
+    check_overlaps(row_groups, taken)?;
     Ok(first_records)
+}
+
+/// Checks that no two column chunks share bytes: one of them would be read as the other. `taken` has the start and the end
+/// of each with its row group and leaf.
+fn check_overlaps(row_groups: &[RowGroupMetaData], mut taken: Vec<(u64, u64, usize, usize)>) -> Result<()> {
+    taken.sort_unstable();
+    let Some(pair) = taken.windows(2).find(|pair| pair[1].0 < pair[0].1) else { return Ok(()) };
+    let named = |(_, _, group, leaf): (u64, u64, usize, usize)| {
+        format!("column '{}' of row group {group}", row_groups[group].column(leaf).column_path().string())
+    };
+    let message = format!("the Parquet metadata is corrupt: {} and {} share bytes", named(pair[0]), named(pair[1]));
+    Err(Error::new(ErrorKind::Source, message))
 }
 
 /// Where the pages of a column chunk are; `None` where the footer tells nonsense.

@@ -4,6 +4,7 @@
 //! metadata and gives [`Metadata`]; [`key_spans`] reads from it the keys of each row group, where its statistics can
 //! be trusted; [`ParquetDecoder`] decodes row groups, for the load and for the keys where they cannot.
 
+mod canonical;
 mod decode;
 mod footer;
 mod group;

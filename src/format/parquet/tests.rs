@@ -285,10 +285,10 @@ fn a_broken_footer_is_an_error_that_says_how() {
     let said = |length: u32| move |bytes: &mut Vec<u8>| bytes[end - 8..end - 4].copy_from_slice(&length.to_le_bytes());
     assert_names_object(&broken(&|b| b.truncate(end - 1)), ErrorKind::Source, "cut off");
     assert_names_object(&broken(&|b| b.truncate(9)), ErrorKind::Source, "cut off");
-    assert_names_object(&broken(&|b| b.truncate(3)), ErrorKind::Source, "metadata cannot be read");
+    assert_names_object(&broken(&|b| b.truncate(3)), ErrorKind::Source, "too small");
     assert_names_object(&broken(&|b| b[end - 1] = b'E'), ErrorKind::Source, "encrypted");
     assert_names_object(&broken(&said(u32::MAX)), ErrorKind::Source, "corrupt");
-    assert_names_object(&broken(&said(3)), ErrorKind::Source, "metadata cannot be read");
+    assert_names_object(&broken(&said(3)), ErrorKind::Source, "metadata is corrupt");
     assert_names_object(&fixture("bad/truncated.parquet").metadata().unwrap_err(), ErrorKind::Source, "cut off");
 }
 
@@ -337,7 +337,7 @@ fn redescribed(file: &File, change: impl FnOnce(Described) -> Described) -> Resu
     let mut builder = metadata.into_builder();
     let mut row_groups = builder.take_row_groups();
     row_groups[0] = change(row_groups[0].clone().into_builder()).build().unwrap();
-    Metadata::try_new(builder.set_row_groups(row_groups).build(), &file.object)
+    Metadata::try_new(builder.set_row_groups(row_groups).build(), &file.object, &[])
 }
 
 type Described = parquet::file::metadata::RowGroupMetaDataBuilder;
@@ -446,4 +446,20 @@ fn the_flights_excerpt_has_the_rows_that_were_cut_out() {
 fn a_footer_can_be_read_of_an_object_that_is_no_parquet_without_harm() {
     let error = fixture("bad/not_parquet.parquet").metadata().unwrap_err();
     assert_names_object(&error, ErrorKind::Source, "does not end like a Parquet file");
+}
+
+#[test]
+fn column_chunks_that_share_bytes_are_refused() {
+    let file = File::of_columns(vec![("a", ints(0..4)), ("b", ints(0..4))], 4);
+    let (start, _) = file.metadata().unwrap().parquet().row_group(0).column(1).byte_range();
+    let start = i64::try_from(start).unwrap();
+    let moved = |offset: i64| {
+        redescribed(&file, |group| {
+            with_chunk(group, |chunk| chunk.set_dictionary_page_offset(None).set_data_page_offset(start + offset))
+        })
+    };
+    for offset in [0, -1] {
+        let message = moved(offset).unwrap_err().to_string();
+        assert!(message.contains("column 'b' of row group 0") && message.contains("share bytes"), "{message}");
+    }
 }

@@ -10,11 +10,20 @@ const DEPTH_MAX: u8 = 64;
 pub(super) struct Kind(u8);
 
 impl Kind {
+    pub(super) const I32: Self = Self(5);
+    pub(super) const I64: Self = Self(6);
+    pub(super) const BINARY: Self = Self(8);
     pub(super) const LIST: Self = Self(9);
+    pub(super) const STRUCT: Self = Self(12);
 
     /// The value of a boolean field, which is told by its type.
     pub(super) fn is_true(self) -> bool {
         self.0 == 1
+    }
+
+    /// Whether this is a number of 16, 32 or 64 bits: all are spelled alike.
+    pub(super) fn is_integer(self) -> bool {
+        matches!(self.0, 4..=6)
     }
 }
 
@@ -62,6 +71,12 @@ impl<'a> Compact<'a> {
         Some((value >> 1).cast_signed() ^ -((value & 1).cast_signed()))
     }
 
+    /// Bytes with their length before them.
+    pub(super) fn binary(&mut self) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.unsigned()?).ok()?;
+        self.take(length)
+    }
+
     /// The head of a structure's next field. `last` is the number of the field before, 0 at first.
     pub(super) fn field(&mut self, last: &mut i64) -> Option<Field> {
         let head = self.byte()?;
@@ -98,10 +113,7 @@ impl<'a> Compact<'a> {
             3 => self.take(1).map(|_| ()),
             4..=6 => self.unsigned().map(|_| ()),
             7 => self.take(8).map(|_| ()),
-            8 => {
-                let length = usize::try_from(self.unsigned()?).ok()?;
-                self.take(length).map(|_| ())
-            }
+            8 => self.binary().map(|_| ()),
             9 | 10 => {
                 let (count, kind) = self.list()?;
                 (0..count).try_for_each(|_| self.skip_element(kind, depth))
@@ -138,6 +150,90 @@ impl<'a> Compact<'a> {
             1 | 2 => None,
             _ => self.skip_within(kind, depth),
         }
+    }
+}
+
+/// Writes the fields of one structure.
+#[derive(Debug, Default)]
+pub(super) struct Writer {
+    bytes: Vec<u8>,
+    last: i64,
+}
+
+impl Writer {
+    fn unsigned(&mut self, mut value: u64) {
+        while value > 0x7f {
+            self.bytes.push(value.to_le_bytes()[0] | 0x80);
+            value >>= 7;
+        }
+        self.bytes.push(value.to_le_bytes()[0]);
+    }
+
+    fn signed(&mut self, value: i64) {
+        self.unsigned(((value << 1) ^ (value >> 63)).cast_unsigned());
+    }
+
+    fn head(&mut self, id: i64, kind: Kind) {
+        if let Ok(delta @ 1..=15) = u8::try_from(id - self.last) {
+            self.bytes.push(delta << 4 | kind.0);
+        } else {
+            self.bytes.push(kind.0);
+            self.signed(id);
+        }
+        self.last = id;
+    }
+
+    pub(super) fn integer(&mut self, id: i64, kind: Kind, value: i64) {
+        self.head(id, kind);
+        self.signed(value);
+    }
+
+    /// A field whose value stands next in `reader`. `None` where it does not.
+    pub(super) fn copy(&mut self, id: i64, kind: Kind, reader: &mut Compact<'_>) -> Option<()> {
+        self.head(id, kind);
+        let before = reader.0;
+        reader.skip(kind)?;
+        self.bytes.extend_from_slice(&before[..before.len() - reader.0.len()]);
+        Some(())
+    }
+
+    /// A list that stands next in `reader`, of this type of elements. An empty one may have another type there.
+    pub(super) fn list(&mut self, id: i64, element: Kind, reader: &mut Compact<'_>) -> Option<()> {
+        let (count, kind) = reader.clone().list()?;
+        if count > 0 {
+            return if kind == element { self.copy(id, Kind::LIST, reader) } else { None };
+        }
+        reader.list()?;
+        self.list_head(id, element, 0);
+        Some(())
+    }
+
+    /// The head of a list of as many elements, which follow.
+    pub(super) fn list_head(&mut self, id: i64, element: Kind, count: usize) {
+        self.head(id, Kind::LIST);
+        if let Ok(count @ ..15) = u8::try_from(count) {
+            self.bytes.push(count << 4 | element.0);
+        } else {
+            self.bytes.push(0xf0 | element.0);
+            self.unsigned(count as u64); // usize has at most 64 bits
+        }
+    }
+
+    /// A field that is a whole structure.
+    pub(super) fn structure(&mut self, id: i64, bytes: &[u8]) {
+        self.head(id, Kind::STRUCT);
+        self.element(bytes);
+    }
+
+    /// A whole structure as the next element of a list.
+    pub(super) fn element(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The structure.
+    pub(super) fn end(mut self) -> Vec<u8> {
+        self.bytes.push(0);
+        self.bytes
     }
 }
 

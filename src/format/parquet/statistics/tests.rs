@@ -141,7 +141,7 @@ fn described_as(array: ArrayRef, statistics: Option<Statistics>) -> RowGroupKeys
     let chunk = statistics.into_iter().fold(chunk, ColumnChunkMetaDataBuilder::set_statistics);
     columns[0] = chunk.build().unwrap();
     row_groups[0] = row_groups[0].clone().into_builder().set_column_metadata(columns).build().unwrap();
-    let metadata = Metadata::try_new(builder.set_row_groups(row_groups).build(), &file.object).unwrap();
+    let metadata = Metadata::try_new(builder.set_row_groups(row_groups).build(), &file.object, &[]).unwrap();
     key_spans(&metadata, "t", KeyKind::Integer, &Reading::utc()).unwrap()[0]
 }
 
