@@ -1,11 +1,17 @@
 //! Every number has a most, and what is past it is an error that says so: settings, columns, keys.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
 use pgbackfill::{Backfill, ErrorKind, Event, Options, Stop};
 
-use crate::harness::{Database, Folder, block_on, run};
+use crate::harness::{Database, Folder, Gate, Running, block_on, run, start};
 
 /// Runs the program with at most so many KiB of memory.
 fn run_within(kib: u32, database: &Database, line: &str) -> (Option<i32>, String) {
@@ -193,4 +199,41 @@ fn one_outlier_in_many_pieces_does_not_make_windows_between() {
     run(&database, &format!("load {path} --table t --time-column ts --window 1h --job j")).exits(0);
     assert_eq!(database.one("select count(*), count(distinct ts) from t"), "60000|722");
     run(&database, "verify j").exits(0);
+}
+
+/// Writes `rows` times the same value of 1 MiB, which the file holds once.
+fn write_repeated(path: &str, rows: usize) {
+    let value = "a".repeat(1 << 20);
+    let column: ArrayRef = Arc::new(StringArray::from_iter_values(std::iter::repeat_n(&value, rows)));
+    let batch = RecordBatch::try_from_iter([("v", column)]).unwrap();
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_dictionary_page_size_limit(4 << 20)
+        .build();
+    let mut writer = ArrowWriter::try_new(File::create(path).unwrap(), batch.schema(), Some(properties)).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
+
+/// The most memory that a process has held, in KiB.
+fn peak_kib(running: &Running) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", running.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn a_small_file_of_large_values_is_loaded_within_the_default_memory() {
+    let (database, folder) = (Database::with("create table metrics (v text)"), Folder::new());
+    let path = format!("{}/repeated.parquet", folder.path());
+    write_repeated(&path, 200);
+    assert!(std::fs::metadata(&path).unwrap().len() < 100_000);
+    // The loader stands at the gate once nearly all is sent, and its peak can be read.
+    let gate = Gate::close(&database, 190);
+    let loader = gate.wait_for(start(&database, &format!("load {path} --table metrics --no-time-column")));
+    let peak = peak_kib(&loader);
+    gate.open();
+    loader.finish().exits(0);
+    assert_eq!(database.one("select count(*) || ' ' || sum(length(v)) from metrics"), format!("200 {}", 200 << 20));
+    assert!(peak < 256 << 10, "the loader held {peak} KiB");
 }
