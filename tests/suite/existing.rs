@@ -156,7 +156,9 @@ fn replace_without_a_row_to_load_replaces_nothing() {
     let scene = scene();
     let header = scene.folder.write("header.csv", "ts,tenant,note\n");
     let load = format!("load {header} --table t --time-column ts --existing replace");
-    run(&scene.database, &load).exits(0);
+    run(&scene.database, &load).exits(1).says(&["no row was found to load"]);
+    scene.holds("true", "false");
+    run(&scene.database, &format!("{load} --allow-empty")).exits(0);
     scene.holds("true", "false");
 }
 
@@ -164,7 +166,7 @@ fn replace_without_a_row_to_load_replaces_nothing() {
 fn replace_with_an_empty_file_replaces_nothing() {
     let scene = scene();
     let empty = scene.folder.write("empty.csv", "");
-    let load = format!("load {empty} --table t --time-column ts --existing replace");
+    let load = format!("load {empty} --table t --time-column ts --existing replace --allow-empty");
     run(&scene.database, &load).exits(0);
     scene.holds("true", "false");
 }
@@ -173,8 +175,9 @@ fn replace_with_an_empty_file_replaces_nothing() {
 fn an_empty_file_asks_for_no_window_and_finds_none_occupied() {
     let scene = scene();
     let empty = scene.folder.write("empty.csv", "");
-    run(&scene.database, &format!("load {empty} --table t --time-column ts")).exits(0);
-    run(&scene.database, &format!("load {empty} --table t --time-column ts --existing skip --job skip")).exits(0);
+    let load = format!("load {empty} --table t --time-column ts --allow-empty");
+    run(&scene.database, &load).exits(0);
+    run(&scene.database, &format!("{load} --existing skip --job skip")).exits(0);
     scene.holds("true", "false");
 }
 

@@ -180,7 +180,7 @@ fn refuse(database: &Database, event: &str, condition: &str, times: u32) {
          create or replace function refuse() returns trigger language plpgsql as $$
          begin
            -- A sequence is not rolled back.
-           if nextval('tries') <= {times} then raise {condition}; end if;
+           if nextval('public.tries') <= {times} then raise {condition}; end if;
            return new;
          end $$;
          create or replace trigger refuse before {event} on pgbackfill.runs for each row execute function refuse()"

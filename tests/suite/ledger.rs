@@ -22,7 +22,7 @@ fn a_resume_with_settings_that_would_load_other_rows_is_refused_with_every_diffe
         ("--window 1d --null NA", "--null was [] and is [\"NA\"]"),
         ("--window 12h", "--window was \"86400 s\" and is \"43200 s\""),
         ("--window 1d --from 2024-01-02", "--from was null and is \"2024-01-02\""),
-        ("--window 1d --scope 'host = 1'", "--scope was null and is \"host = 1\""),
+        ("--window 1d --scope 'host is null'", "--scope was null and is \"host is null\""),
         ("--window 1d --timezone +02", "--timezone was \"UTC\""),
         ("--window 1d --map host=value --map value=host", "--map was []"),
         ("--window 1d --delimiter ;", "--delimiter was \",\" and is \";\""),

@@ -178,7 +178,7 @@ fn a_worker_that_gets_no_connection_leaves_its_window_to_the_others() {
     gate.open();
     running.finish().exits(0);
     database.assert_same("metrics", "expected");
-    run(&database, "verify j").exits(0);
+    run_as(&database, &role, "verify j").exits(0);
     database.sql(&format!("drop owned by {role} cascade; drop role {role}"));
 }
 
@@ -212,7 +212,7 @@ fn a_serialization_failure_is_tried_again() {
         database.sql("create sequence tries");
         after_batch(
             &database,
-            &format!("if nextval('tries') < 3 then raise exception 'not now' using errcode = '{code}'; end if;"),
+            &format!("if nextval('public.tries') < 3 then raise exception 'not now' using errcode = '{code}'; end if;"),
         );
         let output = resumes(&database, &load);
         assert_eq!(output.events_named("retrying").len(), 2, "{output:?}");
@@ -248,7 +248,7 @@ fn a_late_failure_is_tried_again_however_long_the_window_has_taken() {
     // The first batch alone takes longer than all tries may take, and fails at its end.
     after_batch(
         &database,
-        "if nextval('tries') = 1 then
+        "if nextval('public.tries') = 1 then
            perform pg_sleep(1.5);
            raise exception 'not now' using errcode = '40001';
          end if;",

@@ -14,8 +14,8 @@ const LOADED: i64 = 90_000;
 /// A job of 100,000 windows, of which 90,000 are loaded by a run that lives, and the ids of job and run.
 fn large_job(before_loading: impl FnOnce(&Database)) -> (Database, String, String) {
     let (database, folder) = (Database::with("create table t (n bigint not null, v text)"), Folder::new());
-    // Two rows that are far apart, and so one piece, may have rows in every window between them.
-    let path = folder.write("a.csv", format!("n,v\n0,first\n{},last\n", WINDOWS * 10 - 1));
+    let rows: Vec<String> = (0..WINDOWS).map(|window| format!("{},v", window * 10)).collect();
+    let path = folder.write("a.csv", format!("n,v\n{}\n", rows.join("\n")));
     let options = Options::new("t").with_time_column("n").with_window(WindowSize::Keys(10)).with_job("large");
     let stop = Stop::new();
     let asks = stop.clone();

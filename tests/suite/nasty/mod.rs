@@ -175,6 +175,9 @@ impl Table {
             Some(column) => words.extend(["--time-column", column]),
             None => words.push("--no-time-column"),
         }
+        if file.rows.is_empty() && file.exit == 0 {
+            words.push("--allow-empty");
+        }
         words.extend(options.iter().map(String::as_str));
         run_args(database, &words)
     }
