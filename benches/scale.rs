@@ -127,7 +127,7 @@ async fn measure(shape: &Shape, input: Input) {
     }
     if shape.has("undo") {
         let meter = Meter::start("undo");
-        let undone = pgbackfill::undo(&target, "scale", &|_: &_| ()).await.unwrap();
+        let undone = pgbackfill::undo(&target, "scale", pgbackfill::MissingRows::Refuse, &|_: &_| ()).await.unwrap();
         meter.stop(&format!("{} rows", undone.rows));
     }
 }

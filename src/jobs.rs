@@ -1,9 +1,11 @@
 //! Questions to the ledger, each over a connection of its own.
 
+use serde::Serialize;
+
 use crate::error::Result;
 use crate::ledger::{self, JobRecord, JobStatus, RejectedObject, RejectedRow};
 use crate::model::RejectCount;
-use crate::target::{ConnectSettings, Session};
+use crate::target::{ConnectSettings, Durability, Session};
 
 /// Makes the ledger's tables where they are missing; a load does so by itself where the role may.
 ///
@@ -34,6 +36,34 @@ pub async fn status(target: &ConnectSettings, job: Option<&str>) -> Result<JobSt
     let session = Session::open(target).await?;
     let job = ledger::find(&session, job).await?;
     JobStatus::of(&session, &job).await
+}
+
+/// What is left of a job that was removed from the ledger.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Forgotten {
+    /// Name that the job had.
+    pub job: String,
+    /// The table that its rows are in.
+    pub table: String,
+    /// Rows that the job had loaded, into half-loaded windows too.
+    pub rows: u64,
+    /// Rejected rows that were removed with it.
+    pub rejected: u64,
+}
+
+/// Removes a job from the ledger and leaves its rows in the table. They can no longer be undone or verified, and another job
+/// takes them for rows of others. It is the way out for a job whose rows cannot be told from others any more.
+///
+/// # Errors
+///
+/// [`crate::ErrorKind::Busy`] if a run of the job is alive; [`crate::ErrorKind::Settings`] if there is no such job.
+pub async fn forget(target: &ConnectSettings, job: &str) -> Result<Forgotten> {
+    let session = Session::open(target).await?;
+    let job = ledger::find(&session, Some(job)).await?;
+    let forgotten = session.transact(Durability::Synchronous, ledger::remove_job(&session, &job)).await?;
+    let (rows, rejected) = (forgotten.rows, forgotten.rejected);
+    Ok(Forgotten { job: job.name, table: job.table, rows, rejected })
 }
 
 /// The rows that a job has rejected, to be looked at, mended and loaded again.

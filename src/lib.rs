@@ -33,11 +33,11 @@ pub mod target;
 mod verify;
 
 pub use error::{Error, ErrorKind, Place, Result, Retry, SqlClass, classify};
-pub use jobs::{Rejects, init, job_names, status};
+pub use jobs::{Forgotten, Rejects, forget, init, job_names, status};
 pub use ledger::{JobStatus, RejectedObject, RejectedRow};
 pub use load::{
-    Advice, Backfill, BadRecord, Input, InspectedObject, InspectedTime, Inspection, PlannedColumn, Proposal,
-    ProposedWindow, Stop, Undone, inspect, undo, undo_repeating,
+    Advice, Backfill, BadRecord, Input, InspectedObject, InspectedTime, Inspection, MissingRows, PlannedColumn,
+    Proposal, ProposedWindow, Stop, Undone, inspect, undo, undo_repeating,
 };
 pub use model::datetime::TimeFormat;
 pub use model::{

@@ -13,7 +13,7 @@ use crate::model::{Ragged, RepeatedHeader, StrayQuotes, Zone};
 /// Made by [`Options::new`] with the defaults that the command line has too; change the fields that differ.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-#[expect(clippy::struct_excessive_bools, reason = "each is an independent switch of the command line")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own that a user switches on")]
 pub struct Options {
     /// The table, as SQL spells it: `metrics`, `public.metrics`, `"My Table"`.
     pub table: String,
@@ -51,6 +51,8 @@ pub struct Options {
     pub as_files: bool,
     /// Whether a job for which no row is found is a success.
     pub allow_empty: bool,
+    /// Whether windows are loaded again whose rows are no longer all in the table, rather than refused.
+    pub reload_missing: bool,
     /// How many rows of the job may be rejected before it fails.
     pub max_rejects: MaxRejects,
     /// Which source column feeds which target column.
@@ -295,6 +297,7 @@ impl Options {
             redo: false,
             as_files: false,
             allow_empty: false,
+            reload_missing: false,
             max_rejects: MaxRejects::NONE,
             mapping: MappingRules::default(),
             csv: CsvOptions::default(),

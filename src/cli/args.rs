@@ -68,6 +68,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Delete exactly what a job loaded, and forget the job
     Undo(UndoArgs),
+    /// Remove a job from the ledger and leave its rows in the table
+    Forget(ForgetArgs),
     /// Print the rows that a job has set aside, as a file to mend and load again
     Rejects(RejectsArgs),
     /// Create the ledger's tables, or print the statements that do
@@ -169,6 +171,18 @@ pub(crate) struct UndoArgs {
     /// The job's --table again, where its triggers, rules or policies are code of a role that this one does not trust
     #[arg(long)]
     pub(crate) table: Option<String>,
+    /// Delete the rows that are left where others have changed or deleted some, and remove the job
+    #[arg(long)]
+    pub(crate) missing_ok: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForgetArgs {
+    /// The job
+    pub(crate) job: String,
+    /// Confirm that its rows stay in the table: they can no longer be undone, verified or told from other rows
+    #[arg(long)]
+    pub(crate) leave_rows: bool,
 }
 
 #[derive(Debug, Args)]
@@ -245,7 +259,7 @@ pub(crate) struct JobOptions {
 /// What a run does about others: other runs, and whoever changed the source.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Others")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own that a user switches on")]
 pub(crate) struct OthersOptions {
     /// Work on the job beside other runs of it, and beside other jobs over the same range
     #[arg(long, env = "PGBACKFILL_JOIN", value_parser = read::switch())]
@@ -264,6 +278,9 @@ pub(crate) struct OthersOptions {
     /// Go on with a source that has changed: what is concerned is deleted and loaded anew
     #[arg(long, env = "PGBACKFILL_ACCEPT_CHANGED_SOURCE", value_parser = read::switch())]
     pub(crate) accept_changed_source: bool,
+    /// Load windows again whose rows are no longer all in the table; without it they are an error
+    #[arg(long, env = "PGBACKFILL_RELOAD_MISSING", value_parser = read::switch())]
+    pub(crate) reload_missing: bool,
 }
 
 /// How the source is read.

@@ -41,7 +41,7 @@ pub(crate) fn main() -> ExitCode {
     let json = cli.common.json;
     // Of these the result is in the database, and what they print only tells of it; they must not look as if they had failed.
     let lasting = match &cli.command {
-        Command::Load(_) | Command::Undo(_) => true,
+        Command::Load(_) | Command::Undo(_) | Command::Forget(_) => true,
         Command::Init(args) => !args.print,
         _ => false,
     };
@@ -84,6 +84,7 @@ async fn run(cli: Cli) -> anyhow::Result<u8> {
         Command::Status(args) => show::status(&args, common).await,
         Command::Verify(args) => show::verify(&args, common).await,
         Command::Undo(args) => show::undo(&args, common).await,
+        Command::Forget(args) => show::forget(&args, common).await,
         Command::Rejects(args) => Box::pin(rejects::rejects(&args, common)).await,
         Command::Init(args) => show::init(&args, common).await,
         Command::Demo(args) => demo::demo(&args, common).await,

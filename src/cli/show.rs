@@ -1,11 +1,11 @@
-//! `status`, `verify`, `undo` and `init`: one question each, and its answer.
+//! `status`, `verify`, `undo`, `forget` and `init`: one question each, and its answer.
 
 use std::time::Duration;
 
 use pgbackfill::report::{count, counted};
-use pgbackfill::{Event, JobStatus, Repeated, Verification};
+use pgbackfill::{Error, ErrorKind, Event, Forgotten, JobStatus, MissingRows, Repeated, Verification};
 
-use super::args::{Common, InitArgs, StatusArgs, UndoArgs, VerifyArgs};
+use super::args::{Common, ForgetArgs, InitArgs, StatusArgs, UndoArgs, VerifyArgs};
 use super::exit;
 use super::output::{self, line};
 
@@ -130,11 +130,34 @@ fn print_verification(found: &Verification) {
         line("row-level security binds this role: rows that its policies hide count as missing");
     }
     if !found.is_equal() {
-        line(&format!(
-            "rows were changed or deleted since; `pgbackfill undo {}` and a new load put them back",
-            found.job
-        ));
+        line(&advice(found));
     }
+}
+
+/// What to do about windows that differ.
+fn advice(found: &Verification) -> String {
+    let job = &found.job;
+    let (mut lacks, mut exceeds) = (false, false);
+    for difference in &found.differences {
+        lacks |= difference.rows_found < difference.rows_loaded;
+        exceeds |= difference.rows_found > difference.rows_loaded;
+    }
+    if found.table_rewritten {
+        return format!(
+            "ALTER TABLE has rewritten rows of the job: they cannot be told from rows of others any more, and undo refuses; \
+             `pgbackfill forget {job} --leave-rows` removes the job and leaves its rows"
+        );
+    }
+    if lacks && !exceeds {
+        return format!(
+            "rows were changed or deleted since: the load's command with --reload-missing loads such windows again; \
+             `pgbackfill undo {job} --missing-ok` deletes the rows that are left"
+        );
+    }
+    format!(
+        "rows were changed since: look at these windows; `pgbackfill undo {job}` deletes the rows of the job, and refuses \
+         where their number differs; `pgbackfill forget {job} --leave-rows` leaves them"
+    )
 }
 
 pub(crate) async fn undo(args: &UndoArgs, common: &Common) -> anyhow::Result<u8> {
@@ -145,7 +168,8 @@ pub(crate) async fn undo(args: &UndoArgs, common: &Common) -> anyhow::Result<u8>
         }
     };
     let repeated = Repeated { table: args.table.as_deref(), scope: None };
-    let undone = pgbackfill::undo_repeating(&target, &args.job, repeated, &observer).await?;
+    let missing = if args.missing_ok { MissingRows::Accept } else { MissingRows::Refuse };
+    let undone = pgbackfill::undo_repeating(&target, &args.job, repeated, missing, &observer).await?;
     if json {
         output::json(&undone);
         return Ok(exit::DONE);
@@ -155,6 +179,32 @@ pub(crate) async fn undo(args: &UndoArgs, common: &Common) -> anyhow::Result<u8>
         let gone = undone.rows_loaded - undone.rows;
         line(&format!("{} more were loaded, but have been changed or deleted by others since", count(gone)));
     }
+    Ok(exit::DONE)
+}
+
+pub(crate) async fn forget(args: &ForgetArgs, common: &Common) -> anyhow::Result<u8> {
+    let target = super::target(common)?;
+    if !args.leave_rows {
+        let status = pgbackfill::status(&target, Some(&args.job)).await?;
+        let (job, table) = (status.job, status.table);
+        return Err(Error::new(
+            ErrorKind::Settings,
+            format!("forget removes job {job} from the ledger and leaves the rows that it loaded in {table}"),
+        )
+        .with_hint(format!(
+            "`pgbackfill forget {job} --leave-rows` does that: nothing can undo, verify or resume the job afterwards, its \
+             rejects are deleted, and a new load takes its rows for rows of others; `pgbackfill undo {job}` deletes the rows"
+        ))
+        .into());
+    }
+    let forgotten = pgbackfill::forget(&target, &args.job).await?;
+    if common.json {
+        output::json(&forgotten);
+        return Ok(exit::DONE);
+    }
+    let Forgotten { job, table, rows, .. } = forgotten;
+    line(&format!("job {job} is removed from the ledger; the {} that it loaded stay in {table}", counted(rows, "row")));
+    line("they can no longer be undone or verified, and a new load takes them for rows of others");
     Ok(exit::DONE)
 }
 

@@ -80,6 +80,11 @@ impl JobRecord {
         self.commit_mode != "whole"
     }
 
+    /// Whether triggers may have moved rows out of their windows: a time column that is not hashed is one that they may rewrite.
+    pub(crate) fn may_have_moved_rows(&self) -> bool {
+        self.time_column.as_ref().is_some_and(|time| !self.hashed.contains(time))
+    }
+
     /// The objects that the job was planned from, as URI, size and version.
     pub(crate) async fn objects(&self, session: &Session) -> Result<Vec<(String, u64, String)>> {
         let sql = "select uri, bytes, version from pgbackfill.objects where job_id = $1 order by uri collate \"C\"";
@@ -96,7 +101,7 @@ impl JobRecord {
 
     /// Windows that an earlier run gave up are open again for this one, which may have changed some settings.
     pub(crate) async fn resume(&self, session: &Session, settings: &Value) -> Result<()> {
-        let sql = "update pgbackfill.jobs set settings = $2::text::jsonb where id = $1";
+        let sql = "update pgbackfill.jobs set settings = $2::text::jsonb, counted = false where id = $1";
         session.execute(sql, &[&self.id, &settings.to_string()]).await?;
         let sql = "update pgbackfill.windows set state = 'pending' where job_id = $1 and state = 'failed'";
         session.execute(sql, &[&self.id]).await?;

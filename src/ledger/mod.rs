@@ -5,12 +5,14 @@
 
 mod batch;
 mod claim;
+mod count;
 mod guard;
 mod job;
 mod left;
 mod lost;
 mod process;
 mod reject;
+mod removal;
 mod run;
 mod sessions;
 mod status;
@@ -23,6 +25,7 @@ pub(crate) use job::{
 pub(crate) use lost::check_job;
 pub use reject::{RejectedObject, RejectedRow};
 pub(crate) use reject::{enter_headers, lock as lock_rejects, total as total_rejects};
+pub(crate) use removal::remove_job;
 pub(crate) use run::{LiveRun, Run, RunId, RunRequest, check_range, end_dead, live, lock_table, settle};
 pub(crate) use sessions::LeftBehind;
 pub use status::{JobStatus, WindowState, WindowStatus};
@@ -119,7 +122,7 @@ async fn of_this_version(session: &Session, row: &Row) -> Result<Found> {
 }
 
 /// Counted up with every change of the ledger's tables; `schema.sql` writes the same number.
-const VERSION: i32 = 3;
+const VERSION: i32 = 4;
 
 fn of_another_version(which: &str) -> Error {
     Error::new(

@@ -21,7 +21,7 @@ create table if not exists pgbackfill.version (
   version integer primary key
 );
 
-insert into pgbackfill.version select 3 where not exists (select from pgbackfill.version);
+insert into pgbackfill.version select 4 where not exists (select from pgbackfill.version);
 
 create table if not exists pgbackfill.jobs (
   id            bigint generated always as identity primary key,
@@ -46,6 +46,7 @@ create table if not exists pgbackfill.jobs (
   mended        pg_catalog.jsonb not null,              -- what was mended in delimited text, and how often
   rows_rejected bigint not null,             -- source rows of no window because they, or their time, cannot be read
   created_at    pg_catalog.timestamptz not null default pg_catalog.now(),
+  counted       boolean not null default false, -- rows in the table were counted, and add up, since any was loaded
   -- whose transaction ids those of the batches are: after a dump and restore they are nobody's
   cluster       bigint not null default (pg_catalog.pg_control_system()).system_identifier
 );

@@ -162,16 +162,24 @@ pub(crate) async fn transactions(session: &Session, job: i64, number: i64) -> Re
 /// What was put into a window.
 pub(crate) async fn written(session: &Session, job: i64, number: i64) -> Result<Written> {
     let row = session.query_one(include_str!("status/transactions.sql"), &[&job, &number]).await?;
-    if row.get::<_, bool>("too_old") {
-        return Err(Error::new(ErrorKind::Limit, "the rows of this window are too old to be told apart").with_hint(
-            "more than two thousand million transactions have run since; delete the window's rows by hand",
-        ));
-    }
-    if row.get::<_, bool>("elsewhere") {
-        return Err(Error::new(ErrorKind::Limit, "the rows of this window were loaded in another cluster").with_hint(
-            "table and ledger were restored or upgraded into this one, where ids of transactions mean others; delete the \
-             window's rows by hand",
-        ));
+    let reason = if row.get("too_old") {
+        Some(
+            "the rows of this window are too old to be told apart: more than two thousand million transactions have run since",
+        )
+    } else if row.get("elsewhere") {
+        Some(
+            "the rows of this window were loaded in another cluster: table and ledger were restored or upgraded into this one, \
+             where the same transaction ids are those of others",
+        )
+    } else {
+        None
+    };
+    if let Some(reason) = reason {
+        let job: String = row.get("job");
+        return Err(Error::new(ErrorKind::Limit, reason).with_hint(format!(
+            "`pgbackfill forget {job} --leave-rows` removes the job and leaves its rows. To load them again, delete them by \
+             hand after that"
+        )));
     }
     let xids: Vec<String> = row.get("xids");
     let read = |xid: &String| {

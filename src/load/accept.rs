@@ -7,16 +7,17 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::change::Change;
+use super::clear::MISSING_HINT;
 use super::enter::new_windows;
+use super::own::OwnRows;
 use super::prepare::Prepared;
-use super::remains::Missing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{self, JobRecord, NewWindow, Reopened, Replan, Run, Step, WindowState, WindowStatus};
 use crate::model::{Event, Observer, Window};
-use crate::options::{Existing, Options};
-use crate::report::{count, counted};
+use crate::options::Options;
+use crate::report::counted;
 use crate::schema::Merge;
-use crate::target::{Durability, SearchPath};
+use crate::target::Durability;
 
 /// What becomes of the windows of the former plan, and which are new.
 #[derive(Debug, Default)]
@@ -61,14 +62,12 @@ async fn replan(job: &JobRecord, prepared: &Prepared, run: &Run, options: &Optio
     check_skips(job, prepared, &steps)?;
     let (mut rows, mut reopened, mut removed) = (0, Vec::new(), Vec::new());
     for (status, place) in &steps.reopened {
-        let found = count_own(job, prepared, status).await?;
-        let whole = check_found(job, status, found, options.existing())?;
-        reopened.push(Reopened { number: status.number, source: planned[index(*place)].source, admit: !whole });
+        let (found, is_whole) = take_own(job, prepared, status, options, Take::Count).await?;
+        reopened.push(Reopened { number: status.number, source: planned[index(*place)].source, admit: !is_whole });
         rows += found;
     }
     for status in &steps.removed {
-        let deleted = delete_own(job, prepared, status).await?;
-        check_found(job, status, deleted, options.existing())?;
+        let (deleted, _) = take_own(job, prepared, status, options, Take::Delete).await?;
         removed.push(status.number);
         rows += deleted;
     }
@@ -202,59 +201,39 @@ fn key<'a>(window: &Window, source: &'a [u8]) -> Key<'a> {
     }
 }
 
-/// Rows of a window that whoever loads it again will delete.
-async fn count_own(job: &JobRecord, prepared: &Prepared, status: &WindowStatus) -> Result<u64> {
-    let xids = ledger::transactions(&prepared.session, job.id, status.number).await?;
-    if xids.is_empty() {
-        return Ok(0);
-    }
-    let sql = prepared.statements.count_written(Some(&status.window), &xids);
-    let found: i64 = prepared.session.query_one_in(SearchPath::Own, &sql, &[]).await?.get(0);
-    Ok(u64::try_from(found).unwrap_or(0))
+/// What is done with the rows of a window that the change concerns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Take {
+    /// The window is loaded again, and its rows are deleted then.
+    Count,
+    /// The window goes, and its rows go now.
+    Delete,
 }
 
-/// Deletes the rows of a window that the new plan does not have, and sees to it that none stays unsaid.
-async fn delete_own(job: &JobRecord, prepared: &Prepared, status: &WindowStatus) -> Result<u64> {
+/// Takes the job's rows of a window: how many, and whether these are all that were loaded. Missing rows are refused, unless
+/// their windows are to be loaded again: rows that others updated would stay beside those that are loaded.
+async fn take_own(
+    job: &JobRecord,
+    prepared: &Prepared,
+    status: &WindowStatus,
+    options: &Options,
+    take: Take,
+) -> Result<(u64, bool)> {
     let (session, statements) = (&prepared.session, &prepared.statements);
-    let written_by = ledger::transactions(session, job.id, status.number).await?;
-    if written_by.is_empty() {
-        return Ok(0);
+    let written = ledger::written(session, job.id, status.number).await?;
+    if !job.has_own_rows() {
+        return Ok((0, true));
     }
-    let found = session.execute_in(SearchPath::Own, &statements.delete(&status.window, Some(&written_by))).await?;
-    if found < status.rows {
-        let missing = Missing { found, loaded: status.rows, written_by: &written_by };
-        let name = status.window.display(job.key_kind);
-        missing.refuse_if_there(session, job, statements, Some(&status.window), &name).await?;
+    let own = OwnRows { session, job, statements, window: &status.window, written: &written };
+    let found = match take {
+        Take::Count => own.count().await?,
+        Take::Delete => own.delete().await?.rows,
+    };
+    let is_whole = found == written.rows;
+    if is_whole || options.reload_missing {
+        return Ok((found, is_whole));
     }
-    Ok(found)
-}
-
-/// Whether all that was loaded into a window is as it was. Rows that others updated are theirs now, and would stay beside
-/// those that are loaded again: that is refused, unless rows of others are to be replaced or kept anyway.
-fn check_found(job: &JobRecord, status: &WindowStatus, found: u64, existing: Existing) -> Result<bool> {
-    if found == status.rows || !job.has_own_rows() {
-        return Ok(true);
-    }
-    match existing {
-        Existing::Replace if job.key_kind.is_some() => return Ok(false),
-        Existing::Keep => return Ok(false),
-        _ => {}
-    }
-    Err(Error::new(
-        ErrorKind::Changed,
-        format!(
-            "of {} that job {} loaded, {} left as they were: others have updated or deleted the rest",
-            counted(status.rows, "row"),
-            job.name,
-            count(found)
-        ),
-    )
-    .in_window(status.window.display(job.key_kind))
-    .with_hint(
-        "loaded again, rows would stand beside those that others updated, and nothing was done. Look at the window's rows \
-         first; then --existing replace deletes all that such windows hold, within --scope, and loads them anew, and \
-         --existing keep loads them beside what is there",
-    ))
+    Err(own.missing(found).await?.with_hint(MISSING_HINT))
 }
 
 #[cfg(test)]

@@ -1,18 +1,18 @@
 //! What a window holds before an attempt loads it: rows of earlier attempts are deleted and counted, those of others dealt
 //! with as `--existing` says.
 
-mod truncate;
+pub(super) mod truncate;
 
 use super::context::Context;
+use super::own::OwnRows;
 use super::remains;
-use super::statements::Statements;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::failpoint;
-use crate::ledger::{Claim, Written};
+use crate::ledger::Claim;
 use crate::model::{Event, Window};
 use crate::options::Existing;
 use crate::report;
-use crate::target::{Durability, SearchPath, Session};
+use crate::target::{Durability, Session};
 
 /// What the window held when it was claimed.
 pub(super) enum Admission {
@@ -57,16 +57,28 @@ pub(super) fn vacuum_advice(dead: u64, table: &str) -> Option<String> {
     })
 }
 
-/// Deletes what earlier attempts left, and at the first attempt deals with rows that are not the job's.
+/// What earlier attempts had left.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Earlier {
+    cleared: Cleared,
+    /// Whether rows of theirs were missing, and the window is loaded again all the same.
+    is_short: bool,
+}
+
+/// Deletes what earlier attempts left. Rows that are not the job's are dealt with at the first attempt, and again where
+/// rows of the job are missing: others may have updated them.
 pub(super) async fn admit(context: &Context, session: &Session, claim: &Claim) -> Result<Admission> {
     let admission = session
         .transact(Durability::Synchronous, async {
             claim.fence(session).await?;
             failpoint::hit("after-fence")?;
-            let mut cleared = clear(context, session, claim).await?;
-            if !claim.admitted {
+            let Earlier { mut cleared, is_short } = clear(context, session, claim).await?;
+            if !claim.admitted || is_short {
                 match admit_first(context, session, &claim.window).await? {
                     Admission::Cleared(more) => cleared += more,
+                    Admission::Occupied if is_short => {
+                        return Err(super::occupied(&context.job.table, &context.name(&claim.window)));
+                    }
                     Admission::Occupied => return Ok(Admission::Occupied),
                 }
             }
@@ -77,61 +89,38 @@ pub(super) async fn admit(context: &Context, session: &Session, claim: &Claim) -
     admission.map_err(|error| error.context(format!("clear window {}", context.name(&claim.window))))
 }
 
-/// Deletes what earlier attempts left, and sees to it that this is all that they had put there.
-async fn clear(context: &Context, session: &Session, claim: &Claim) -> Result<Cleared> {
+/// Deletes what earlier attempts left, and compares how many rows that were with what the ledger recorded.
+async fn clear(context: &Context, session: &Session, claim: &Claim) -> Result<Earlier> {
     let written = claim.written(session).await?;
     if written.xids.is_empty() || !context.job.has_own_rows() {
-        return Ok(Cleared::default());
+        return Ok(Earlier::default());
     }
-    let mut cleared = delete_own(session, &context.statements, &claim.window, &written).await?;
+    let (job, statements) = (&context.job, &context.statements);
+    let own = OwnRows { session, job, statements, window: &claim.window, written: &written };
+    let cleared = own.delete().await?;
     failpoint::hit("during-clear")?;
-    if cleared.rows < written.rows {
-        let missing = remains::Missing { found: cleared.rows, loaded: written.rows, written_by: &written.xids };
-        let name = context.name(&claim.window);
-        missing.refuse_if_there(session, &context.job, &context.statements, Some(&claim.window), &name).await?;
-        cleared += reconcile(context, session, &claim.window, cleared.rows, written.rows).await?;
+    if cleared.rows == written.rows {
+        return Ok(Earlier { cleared, is_short: false });
     }
-    Ok(cleared)
+    let missing = own.missing(cleared.rows).await?;
+    if !context.options.reload_missing {
+        return Err(missing.with_hint(MISSING_HINT));
+    }
+    if context.time.is_none() && context.existing() != Existing::Keep {
+        return Err(missing.with_hint(
+            "without a time column it cannot be told whether others have updated the missing rows. --existing keep loads \
+             the window beside what the table holds; or undo the job (`pgbackfill undo … --missing-ok`) and load it again",
+        ));
+    }
+    context.observe(&Event::Warning { message: format!("{missing}; the window is loaded again") });
+    Ok(Earlier { cleared, is_short: true })
 }
 
-/// Deletes those rows of `window` that the transactions of `written` put there, within the caller's transaction.
-pub(super) async fn delete_own(
-    session: &Session,
-    statements: &Statements,
-    window: &Window,
-    written: &Written,
-) -> Result<Cleared> {
-    if written.updated > 0 {
-        return Err(super::updated(written.updated));
-    }
-    let truncated = truncate::truncate(session, statements, window, written).await?;
-    let deleted = session.execute_in(SearchPath::Own, &statements.delete(window, Some(&written.xids))).await?;
-    Ok(Cleared { rows: truncated + deleted, dead: deleted })
-}
-
-/// Fewer rows were found than had been loaded: others updated some, which are theirs now, or deleted them. To load the
-/// window again would double the updated ones.
-async fn reconcile(context: &Context, session: &Session, window: &Window, found: u64, written: u64) -> Result<Cleared> {
-    let what =
-        format!("{found} of the {written} rows that an earlier attempt had loaded were found as they were loaded");
-    match (context.existing(), window) {
-        (Existing::Keep, _) => {
-            let (window, table) = (context.name(window), &context.job.table);
-            context.observe(&Event::Warning {
-                message: format!("window {window} of {table}: {what}; the window is loaded anew beside what others made of the rest"),
-            });
-            Ok(Cleared::default())
-        }
-        (Existing::Replace, Window::Time { .. }) => {
-            replace(context, session, window).await
-        }
-        _ => Err(Error::new(ErrorKind::Changed, format!("only {what}")).in_window(context.name(window)).with_hint(
-            "others have updated or deleted the rest, and to load the window again would double what was updated; nothing \
-             was deleted. Look at its rows first; then --existing replace deletes all that the window holds, within \
-             --scope, and loads it anew, and --existing keep loads it beside what is there",
-        )),
-    }
-}
+/// What to do where rows of a window are missing that is to be loaded again.
+pub(super) const MISSING_HINT: &str = "nothing was deleted. Others have updated or deleted the missing rows, or they are out of sight, as \
+     in a detached partition: put them back, or look at the rows of the window first. Then --reload-missing loads the window \
+     again. It stops at rows of others in the window, updated ones included; --existing replace deletes these, within \
+     --scope, and --existing keep leaves them";
 
 /// Deletes all that the window holds, within the scope, and sees to it that nothing stays.
 async fn replace(context: &Context, session: &Session, window: &Window) -> Result<Cleared> {

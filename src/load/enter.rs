@@ -77,7 +77,8 @@ pub(super) async fn check_target(session: &Session, table: &Table, job: &JobReco
         format!("{} is not what it was when job {} was begun: {}", job.table, job.name, differences.join("; ")),
     )
     .with_hint(format!(
-        "put it back as it was to resume; or take back what the job loaded (`pgbackfill undo {}`) and load it anew",
+        "put it back as it was to resume; or take back what the job loaded (`pgbackfill undo {0}`, or where its rows are gone \
+         `pgbackfill undo {0} --missing-ok`) and load it again",
         job.name
     )))
 }

@@ -24,6 +24,7 @@ mod lease;
 mod merge;
 mod nothing;
 mod occupied;
+mod own;
 mod persist;
 mod prepare;
 mod probe;
@@ -42,6 +43,7 @@ mod statements;
 mod stop;
 mod supply;
 mod takeover;
+mod tally;
 mod team;
 mod undo;
 mod watch;
@@ -54,7 +56,7 @@ pub use inspect::{Advice, BadRecord, InspectedObject, InspectedTime, Inspection,
 pub use proposal::{PlannedColumn, Proposal, ProposedWindow};
 pub use stop::Stop;
 pub use supply::Input;
-pub use undo::{Undone, undo, undo_repeating};
+pub use undo::{MissingRows, Undone, undo, undo_repeating};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::model::{Observer, Summary};

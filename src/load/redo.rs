@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::settings;
-use super::undo;
+use super::undo::{self, MissingRows};
 use crate::error::Result;
 use crate::ledger::JobRecord;
 use crate::model::{Event, Observer};
@@ -28,7 +28,7 @@ pub(super) async fn take_back(
 ) -> Result<()> {
     session.is_filtered(&job.target).await?;
     session.require_trusted(&job.name, &job.target, Some(&options.table), true).await?;
-    let undone = undo::take_back(session, job, options.takeover, &**observer).await?;
+    let undone = undo::take_back(session, job, options.takeover, MissingRows::Accept, &**observer).await?;
     let (deleted, loaded) = (count(undone.rows), counted(undone.rows_loaded, "row"));
     let message = format!(
         "--redo deleted {deleted} of the {loaded} that job {} had loaded; every window is loaded again",

@@ -43,7 +43,8 @@ fn needs<'a>(table: &'a Table, options: &Options, fed: Fed<'_>, clears: bool) ->
 /// Whether a load may have to delete rows. `clears` says that some window is half loaded already.
 pub(super) fn deletes(table: &Table, options: &Options, fed: Fed<'_>, clears: bool) -> bool {
     // A window that is one transaction leaves nothing behind to clear.
-    let clears = clears || commit(table, options, fed.merge) == Commit::Batch || options.accept_changed_source;
+    let reloads = options.accept_changed_source || options.reload_missing;
+    let clears = clears || reloads || commit(table, options, fed.merge) == Commit::Batch;
     clears && table.has_xmin() || options.existing() == Existing::Replace
 }
 

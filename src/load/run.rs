@@ -20,6 +20,7 @@ use super::prepare::{self, Opening, Prepared, Purpose};
 use super::redo;
 use super::rejects::Allowance;
 use super::takeover::Takeover;
+use super::tally;
 use super::worker::{Work, chain, resumable};
 use super::{Backfill, Stop};
 use crate::error::{Error, ErrorKind, Result};
@@ -63,20 +64,43 @@ async fn load_job(backfill: &Backfill, observer: &Arc<dyn Observer>, stop: &Stop
         };
         let Some((session, job, work)) = done else { continue };
         let worked = work.windows > 0 && !stop.is_requested();
-        let mut backoff = Backoff::new(backfill.options.limits.retry_for);
-        let (status, change) = loop {
-            match persist(backfill, observer, stop, || end(&session, &job, backfill, worked)).await {
-                Ok(ended) => break ended,
-                Err(Failure::Late(error)) => return Err(error),
-                Err(Failure::Early(error)) => {
-                    wait_or_fail(error, &tries, &mut backoff, begun, observer, stop).await?;
-                }
-            }
-        };
+        let (status, change) =
+            after_work(backfill, &tries, begun, observer, stop, || end(&session, &job, backfill, worked)).await?;
         change.into_iter().for_each(|message| observer.observe(&Event::Warning { message }));
         nothing::check_job(&job, &status.progress, &backfill.options)?;
+        if status.progress.is_complete() {
+            let counted =
+                after_work(backfill, &tries, begun, observer, stop, || tally::check(&session, &job, observer));
+            tokio::select! {
+                counted = Box::pin(counted) => counted?,
+                () = stop.requested() => return Err(uncounted(&job)),
+            }
+        }
         return finish(&job, status, work, begun, observer, stop.is_requested());
     }
+}
+
+/// Takes a step when all workers have ended, as often as the time for retries allows.
+async fn after_work<T, F: Future<Output = Result<T>>>(
+    backfill: &Backfill,
+    tries: &Tries,
+    begun: Instant,
+    observer: &Arc<dyn Observer>,
+    stop: &Stop,
+    step: impl Fn() -> F,
+) -> Result<T> {
+    let mut backoff = Backoff::new(backfill.options.limits.retry_for);
+    loop {
+        match persist(backfill, observer, stop, &step).await {
+            Ok(done) => return Ok(done),
+            Err(Failure::Late(error)) => return Err(error),
+            Err(Failure::Early(error)) => wait_or_fail(error, tries, &mut backoff, begun, observer, stop).await?,
+        }
+    }
+}
+
+fn uncounted(job: &JobRecord) -> Error {
+    Error::new(ErrorKind::Interrupted, format!("stopped before the rows in {} were counted", job.table))
 }
 
 /// Waits for the next try after what the server or the connection met before any worker began, or after all have ended.
@@ -166,8 +190,11 @@ async fn resume(
     stop: &Stop,
 ) -> Result<Done, Failure> {
     let started = persist(backfill, observer, stop, || start(&opening, &job, request, &backfill.options)).await?;
-    let Some(run) = started else { return Ok((opening.session, job, Work::default())) };
+    let Some((run, missing)) = started else { return Ok((opening.session, job, Work::default())) };
     let loaded = async {
+        if !missing.is_empty() {
+            tally::reopen(&opening.session, &job, &run, &missing, observer).await?;
+        }
         if backfill.options.takeover {
             Takeover::default().end_sessions(&opening.session, &job, &run, &**observer).await?;
         }
@@ -182,18 +209,29 @@ async fn resume(
     Box::pin(or_abandon(backfill, &job, &run, loaded)).await
 }
 
-/// Enters a run of a job that may go on; `None` where nothing is left to load.
-async fn start(opening: &Opening, job: &JobRecord, request: &RunRequest, options: &Options) -> Result<Option<Run>> {
+/// Enters a run of a job that may go on, with the windows that lack rows where these are to be loaded again; `None` where
+/// nothing is left to load.
+async fn start(
+    opening: &Opening,
+    job: &JobRecord,
+    request: &RunRequest,
+    options: &Options,
+) -> Result<Option<(Run, Vec<tally::Difference>)>> {
     let (session, objects) = (&opening.session, &opening.listing.objects);
     let standing = check_resume(session, job, &opening.settings, objects, options).await?;
     if standing != Standing::Complete {
         check_target(session, &opening.table, job, options).await?;
     }
-    emptied::check(session, &opening.table, job).await?;
+    emptied::check(session, &opening.table, job, options).await?;
+    let missing = if options.reload_missing { tally::missing(session, job).await? } else { Vec::new() };
     if standing == Standing::Complete {
-        return Ok(None);
+        if missing.is_empty() {
+            return Ok(None);
+        }
+        check_target(session, &opening.table, job, options).await?;
     }
-    request.start(session, job).await.map(Some)
+    let run = request.start(session, job).await?;
+    Ok(Some((run, missing)))
 }
 
 /// Takes the job up where it stands, under the lease of a run that was entered before.

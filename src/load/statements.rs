@@ -8,7 +8,7 @@ use crate::encode::CopyFormat;
 use crate::ledger::JobRecord;
 use crate::model::{KeyKind, Window};
 use crate::schema::{Merge, Table, column_list, quote_identifier, scope_predicate, time_predicate, written_by};
-use crate::target::{SearchPath, xid_array};
+use crate::target::{SearchPath, rewritten, xid_array};
 
 /// The SQL of one job.
 #[derive(Debug, Clone)]
@@ -73,7 +73,8 @@ impl Statements {
             probed: !(table.insert_rules && table.takes_copy)
                 && route.columns.len() < COLUMNS_MAX
                 && !route.columns.iter().any(|name| name == PROBE_NUMBER),
-            followed: table.has_xmin() && (!table.following_triggers.is_empty() || follows_updates),
+            followed: table.has_xmin()
+                && (!table.following_triggers.is_empty() || !table.rewriting_triggers.is_empty() || follows_updates),
         }
     }
 
@@ -249,6 +250,20 @@ impl Statements {
             None => self::written_by(&xid_array(written_by)),
         };
         format!("select pg_catalog.count(*) from {} where {rows}", self.table)
+    }
+
+    /// Compares the rows that carry ids of the job `$1` with its batches: those in `range`, or wherever they are. A line for
+    /// each set of windows whose transactions wrote other numbers of rows than recorded.
+    pub(crate) fn tally(&self, range: Option<&Window>) -> String {
+        let range = range.and_then(|range| self.time_predicate(range)).unwrap_or_else(|| "true".to_owned());
+        include_str!("tally/compare.sql").replace("{table}", &self.table).replace("{range}", &range)
+    }
+
+    /// Whether rows, those in `window` or wherever they are, carry the transaction id of a change of the table's definition
+    /// that is younger than transaction `newest`: then ALTER TABLE wrote them anew. `$1` is the table.
+    pub(crate) fn rewritten(&self, window: Option<&Window>, newest: u64) -> String {
+        let rows = window.and_then(|window| self.time_predicate(window)).unwrap_or_else(|| "true".to_owned());
+        rewritten(&self.table, &rows, newest)
     }
 
     /// Counts rows in `window` that the transaction that asks wrote.

@@ -12,7 +12,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::ledger::{self, JobRecord, WindowState, WindowStatus};
 use crate::model::{Event, Observer, Repeated, RowHash, Window};
 use crate::schema::{TableName, quote_identifier, scope_predicate, written_by};
-use crate::target::{ConnectSettings, SearchPath, Session, tuples, xid_array};
+use crate::target::{ConnectSettings, SearchPath, Session, rewritten, tuples, xid_array};
 
 /// What verification found.
 #[derive(Debug, Clone, Serialize)]
@@ -40,6 +40,9 @@ pub struct Verification {
     pub rewritten: u64,
     /// Whether row-level security decides which rows this role sees: those that it hides count as missing.
     pub row_security: bool,
+    /// Whether ALTER TABLE has rewritten rows of the first window that lacks some: they carry its transaction id since, and
+    /// cannot be told from rows of others.
+    pub table_rewritten: bool,
 }
 
 /// A window whose rows are not those that were loaded.
@@ -108,6 +111,7 @@ pub async fn verify_repeating(
         unhashed: job.unhashed.clone(),
         rewritten: loaded.iter().filter(|status| status.hash.is_none()).count() as u64, // likewise
         row_security: session.is_filtered(&job.target).await?,
+        table_rewritten: false,
     };
     if is_read_by_window(&job) {
         for status in &loaded {
@@ -120,7 +124,33 @@ pub async fn verify_repeating(
             verification.compare(&job, status, found.get(&status.number).copied().unwrap_or_default(), observer);
         }
     }
+    verification.table_rewritten = is_rewritten(&session, &job, &loaded, &verification).await?;
     Ok(verification)
+}
+
+/// Whether ALTER TABLE has rewritten rows of the first window that lacks some.
+async fn is_rewritten(
+    session: &Session,
+    job: &JobRecord,
+    loaded: &[WindowStatus],
+    found: &Verification,
+) -> Result<bool> {
+    // Policies are code of the table's owner, which this statement is not to run.
+    if found.row_security || !job.has_own_rows() {
+        return Ok(false);
+    }
+    let Some(first) = found.differences.iter().find(|it| it.rows_found < it.rows_loaded) else { return Ok(false) };
+    let Some(status) = loaded.iter().find(|status| status.window.display(job.key_kind) == first.window) else {
+        return Ok(false);
+    };
+    let Some(newest) = ledger::transactions(session, job.id, status.number).await?.into_iter().max() else {
+        return Ok(false);
+    };
+    let rows = match (status.window, &job.time_column, job.key_kind) {
+        (Window::Time { start, end }, Some(time), Some(kind)) => crate::schema::time_predicate(time, kind, start, end),
+        _ => "true".to_owned(),
+    };
+    Ok(session.query_one(&rewritten(&job.target, &rows, newest), &[&job.target]).await?.get(0))
 }
 
 impl Verification {
@@ -168,7 +198,7 @@ fn shell_quoted(text: &str) -> String {
 /// Whether rows are found by their time. A trigger that rewrites rows may have moved them out of their window: then only the
 /// transaction that wrote a row tells its window.
 fn is_read_by_window(job: &JobRecord) -> bool {
-    job.time_column.as_ref().is_some_and(|time| job.hashed.contains(time) || !job.has_own_rows())
+    job.time_column.is_some() && !(job.may_have_moved_rows() && job.has_own_rows())
 }
 
 /// Reads the job's rows of one window, found by the time column.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use arrow_array::{ArrayRef, Int64Array, RecordBatch};
 use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
-use pgbackfill::{Backfill, Batches, ErrorKind, Event, Options, Part, Source, Stop, Summary, WindowSize};
+use pgbackfill::{Backfill, Batches, ErrorKind, Event, MissingRows, Options, Part, Source, Stop, Summary, WindowSize};
 
 use crate::harness::{Database, Folder, Gate, METRICS, block_on, metrics, run, start};
 
@@ -130,7 +130,7 @@ fn rows_of_others_in_the_windows_concerned_stay() {
 }
 
 #[test]
-fn a_window_whose_rows_others_have_changed_is_not_loaded_again_but_by_replace() {
+fn a_window_whose_rows_others_have_changed_is_not_loaded_again_unless_asked_for() {
     let (database, folder) = (Database::with(METRICS), Folder::new());
     days(&folder, &[(1, "1"), (2, "2 3"), (3, "4 5")]);
     let load = load_of(&folder);
@@ -138,17 +138,18 @@ fn a_window_whose_rows_others_have_changed_is_not_loaded_again_but_by_replace() 
     database.sql("update metrics set host = 'mended' where value = 2; delete from metrics where value = 4");
     let before = database.rows("select *, xmin from metrics order by ts");
     let refused = |what: &str| {
-        run(&database, &format!("{load} {ACCEPT}")).exits(1).says(&[what, "--existing replace"]);
+        run(&database, &format!("{load} {ACCEPT}")).exits(1).says(&[what, "--reload-missing"]);
         assert_eq!(database.rows("select *, xmin from metrics order by ts"), before);
         run(&database, &load).exits(1).says(&["has"]);
     };
     days(&folder, &[(2, "2 33")]);
-    refused("of 2 rows that job j loaded, 1 left as they were");
+    refused("only 1 of the 2 rows that job j loaded");
     days(&folder, &[(2, "2 3"), (3, "4 5 6")]);
     fs::remove_file(format!("{}/s/03.csv", folder.path())).unwrap();
-    refused("of 2 rows that job j loaded, 1 left as they were");
+    refused("only 1 of the 2 rows that job j loaded");
     days(&folder, &[(2, "2 33"), (3, "4 5 6")]);
-    run(&database, &format!("{load} {ACCEPT} --existing replace")).exits(0);
+    run(&database, &format!("{load} {ACCEPT} --existing replace")).exits(1).says(&["only 1 of the 2 rows"]);
+    run(&database, &format!("{load} {ACCEPT} --existing replace --reload-missing")).exits(0);
     expect_files(&database, &folder);
     database.assert_same("metrics", "expected");
     run(&database, "verify j").exits(0);
@@ -364,7 +365,7 @@ fn without_a_time_column_runs_of_the_same_pieces_stay_wherever_they_stand() {
     database.assert_same("t", expected);
     let verification = block_on(pgbackfill::verify(&database.settings(), None, &|_: &Event| ())).unwrap();
     assert!(verification.is_equal() && verification.windows == 5, "{verification:?}");
-    let undone = block_on(pgbackfill::undo(&database.settings(), "j", &|_: &Event| ())).unwrap();
+    let undone = block_on(pgbackfill::undo(&database.settings(), "j", MissingRows::Refuse, &|_: &Event| ())).unwrap();
     assert_eq!((undone.rows, database.count("t")), (25, 0));
 }
 
@@ -519,8 +520,9 @@ fn a_table_that_was_dropped_and_made_anew_is_not_taken_for_the_one_that_was_half
         "update pgbackfill.windows set state = 'pending' where number = 1;
          create table another (like metrics); drop table metrics; alter table another rename to metrics",
     );
-    run(&database, &load).exits(1).says(&["it was dropped and made anew"]);
-    run(&database, "undo j").exits(0);
+    run(&database, &load).exits(1).says(&["it was dropped and made anew", "undo j --missing-ok"]);
+    run(&database, "undo j").exits(1).says(&["only 0 of the 1 rows"]);
+    run(&database, "undo j --missing-ok").exits(0);
     run(&database, &load).exits(0);
     assert_eq!(database.count("metrics"), 2);
 }

@@ -28,10 +28,17 @@ fn rows_of_a_half_loaded_window_that_others_updated_are_not_doubled() {
     let before = database.count("metrics");
     database.sql(TOUCH);
     let counts = format!("only {} of the {before} rows", before - 7);
-    run(&database, &load).exits(1).says(&[&counts, "--existing replace", "--existing keep"]);
-    run(&database, &format!("{load} --existing skip")).exits(1).says(&[&counts]);
+    run(&database, &load).exits(1).says(&[&counts, "--reload-missing"]);
+    for existing in ["skip", "keep", "replace"] {
+        run(&database, &format!("{load} --existing {existing}")).exits(1).says(&[&counts]);
+    }
+    // What others have updated is theirs: a window that holds it is not loaded again in silence.
+    for existing in ["error", "skip"] {
+        let reload = format!("{load} --reload-missing --existing {existing}");
+        run(&database, &reload).exits(1).says(&["already holds rows that this job did not write"]);
+    }
     assert_eq!((database.count("metrics"), database.count("metrics where note = 'touched'")), (before, 7));
-    run(&database, &format!("{load} --existing replace")).exits(0);
+    run(&database, &format!("{load} --reload-missing --existing replace")).exits(0).says(&["warning", &counts]);
     database.assert_same("metrics", "expected");
     run(&database, "verify j").exits(0);
 }
@@ -42,18 +49,21 @@ fn rows_of_a_half_loaded_window_that_others_updated_are_kept_on_request_with_a_w
     let before = database.count("metrics");
     database.sql(TOUCH);
     let counts = format!("{} of the {before} rows", before - 7);
-    run(&database, &format!("{load} --existing keep")).exits(0).says(&["warning", &counts]);
+    run(&database, &format!("{load} --existing keep --reload-missing")).exits(0).says(&["warning", &counts]);
     database.assert_same("(select * from metrics where note <> 'touched')", "expected");
     assert_eq!(database.count("metrics where note = 'touched'"), 7);
 }
 
 #[test]
-fn rows_of_a_half_loaded_window_that_others_deleted_are_missed() {
+fn rows_of_a_half_loaded_window_that_others_deleted_are_missed_and_reloaded_on_request() {
     let (database, _folder, load) = half_loaded();
     let before = database.count("metrics");
     database.sql("delete from metrics where ctid in (select ctid from metrics limit 3)");
     run(&database, &load).exits(1).says(&[&format!("only {} of the {before} rows", before - 3)]);
     assert_eq!(database.count("metrics"), before - 3);
+    run(&database, &format!("{load} --reload-missing")).exits(0);
+    database.assert_same("metrics", "expected");
+    run(&database, "verify j").exits(0);
 }
 
 /// Two days of a partitioned table, each a window and a partition.

@@ -510,7 +510,8 @@ mod struck {
         scene.struck("after-commit=1*return(kill)", options).exits(-6);
         scene.database.wait_until_alone();
         scene.database.sql("update t set v = 'changed' where id = 1; update t set v = 'mine' where id = 2");
-        scene.load(options).exits(0).says(&["0 of the 1 rows that an earlier attempt had loaded"]);
+        scene.load(options).exits(1).says(&["only 0 of the 1 rows that job j loaded"]);
+        scene.load(&format!("{options} --reload-missing")).exits(0);
         scene.holds(&["1|changed", "2|mine", "3|ours", "4|theirs", "5|ours", "6|theirs", "99|theirs"]);
         scene.run("verify j").exits(0);
     }

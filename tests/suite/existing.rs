@@ -142,11 +142,13 @@ fn rows_of_another_job_are_somebody_elses() {
 }
 
 #[test]
-fn undo_leaves_rows_that_others_have_updated_since() {
+fn undo_refuses_where_others_have_updated_rows_and_leaves_those_once_that_is_accepted() {
     let scene = scene();
     scene.load("--existing keep --job one").exits(0);
     scene.database.sql("update t set note = 'mine now' where note = 'ours' and tenant = 2");
-    run(&scene.database, "undo one").exits(0).prints(&["2 rows deleted", "1 more were loaded"]);
+    run(&scene.database, "undo one").exits(1).says(&["only 0 of the 1 rows", "[2024-01-03, 2024-01-04)"]);
+    assert_eq!(scene.database.count("t where note = 'ours'"), 2);
+    run(&scene.database, "undo one --missing-ok").exits(0).prints(&["2 rows deleted", "1 more were loaded"]);
     scene.database.sql("insert into others select * from t where note = 'mine now'");
     scene.holds("true", "false");
 }

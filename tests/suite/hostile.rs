@@ -115,6 +115,30 @@ fn no_statement_of_a_load_a_check_or_an_undo_looks_into_a_hostile_schema() {
 }
 
 #[test]
+fn no_statement_about_missing_rows_looks_into_a_hostile_schema() {
+    let scene = scene("create table t (ts timestamptz not null, host text, value int); create index on t (ts)");
+    let job = format!("j_{}", scene.database.name());
+    let path = scene.folder.write("walk.csv", CSV);
+    let load = format!("load {path} --table t --time-column ts --timezone UTC --window 1d --workers 1 --job {job}");
+    let lose = || {
+        scene.run(&load).exits(0);
+        scene.database.sql("delete from t where value = 1; update pgbackfill.jobs set counted = false");
+    };
+    lose();
+    scene.run(&load).exits(1).says(&["1 row of job"]);
+    scene.run(&format!("verify {job}")).exits(5);
+    scene.run(&format!("{load} --reload-missing")).exits(0);
+    assert_eq!(scene.database.count("t"), 4);
+    lose();
+    scene.run(&format!("undo {job}")).exits(1).says(&["only 1 of the 2 rows"]);
+    scene.run(&format!("undo {job} --missing-ok")).exits(0);
+    assert_eq!(scene.database.count("t"), 0);
+    lose();
+    scene.run(&format!("forget {job} --leave-rows")).exits(0);
+    assert_eq!(scene.database.count("t"), 3);
+}
+
+#[test]
 fn no_statement_for_a_table_with_triggers_and_defaults_looks_into_a_hostile_schema() {
     let scene = scene(
         "create table t (ts timestamptz not null, host text, value int, id int generated always as identity,

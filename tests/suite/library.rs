@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use arrow_array::{Float64Array, Int64Array, RecordBatch, StringArray, TimestampMicrosecondArray};
 use arrow_schema::{DataType, Field, Schema, SchemaRef, TimeUnit};
 use pgbackfill::{
-    Backfill, Batches, Error, ErrorKind, Event, Existing, Input, Options, Part, Result, Source, Stop, WindowSize,
+    Backfill, Batches, Error, ErrorKind, Event, Existing, Input, MissingRows, Options, Part, Result, Source, Stop,
+    WindowSize,
 };
 
 use crate::harness::{Database, Folder, METRICS, block_on, metrics};
@@ -116,9 +117,24 @@ fn a_source_of_ones_own_is_planned_loaded_and_verified() {
     assert_eq!(verification.differences.len(), 1);
     let status = block_on(pgbackfill::status(&target, Some("mine"))).unwrap();
     assert!(status.progress.is_complete());
-    let undone = block_on(pgbackfill::undo(&target, "mine", &ignore)).unwrap();
-    assert_eq!((undone.rows, undone.rows_loaded), (9_999, 10_000));
+    let refused = block_on(pgbackfill::undo(&target, "mine", MissingRows::Refuse, &ignore)).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Changed);
+    let undone = block_on(pgbackfill::undo(&target, "mine", MissingRows::Accept, &ignore)).unwrap();
+    // The first has taken back the windows that are newer than the one that lacks a row.
+    assert!(undone.rows + 1 == undone.rows_loaded && undone.rows < 9_999, "{undone:?}");
     assert_eq!(database.count("readings"), 1);
+}
+
+#[test]
+fn a_job_is_forgotten_and_its_rows_stay() {
+    let database = Database::with(READINGS);
+    let target = database.settings();
+    let backfill = backfill(&database, &Readings::new(), options().with_job("mine"));
+    block_on(backfill.load(ignore, &Stop::new())).unwrap();
+    let forgotten = block_on(pgbackfill::forget(&target, "mine")).unwrap();
+    assert_eq!((forgotten.job.as_str(), forgotten.rows, forgotten.rejected), ("mine", 10_000, 0));
+    assert_eq!((database.count("readings"), database.count("pgbackfill.batches")), (10_000, 0));
+    assert_eq!(block_on(pgbackfill::forget(&target, "mine")).unwrap_err().kind(), ErrorKind::Settings);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod cli;
 mod client;
 mod conflicts;
 mod copy_csv;
+mod counts;
 mod custom;
 mod database_encodings;
 mod dialects;

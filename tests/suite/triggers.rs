@@ -80,7 +80,9 @@ fn a_moved_row_that_is_gone_shows_in_its_own_window() {
         .run("verify j")
         .exits(5)
         .prints(&["window [2024-01-01, 2024-01-02) differs: 3 rows were loaded, 2 are there"]);
-    scene.run("undo j").exits(0).prints(&["5 rows deleted", "1 more were loaded"]);
+    scene.run("undo j").exits(1).says(&["only 2 of the 3 rows", "[2024-01-01, 2024-01-02)"]);
+    scene.run("undo j --missing-ok").exits(0).prints(&["2 rows deleted"]);
+    assert_eq!(scene.database.count("t where host <> 'theirs'"), 0);
 }
 
 #[test]

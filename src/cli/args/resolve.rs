@@ -43,6 +43,7 @@ impl LoadArgs {
         options.allow_empty = job.allow_empty;
         options.accept_changed_source = self.others.accept_changed_source;
         options.redo = self.others.redo;
+        options.reload_missing = self.others.reload_missing;
         options.mapping = MappingRules { renames: job.map.clone(), ignored: job.ignore.clone() };
         options.as_files = self.source.as_files;
         options.csv = self.source.csv();

@@ -4,6 +4,7 @@ select coalesce(array_agg(xid::text), '{}') as xids,
        coalesce(sum(rows), 0)::bigint as rows,
        coalesce(sum(rows_updated), 0)::bigint as rows_updated,
        coalesce(pg_snapshot_xmax(pg_current_snapshot())::text::numeric - min(xid::text::numeric) > 2147483647, false) as too_old,
+       (select name from pgbackfill.jobs where id = $1) as job,
        count(*) > 0 and exists (select
                                   from pgbackfill.jobs
                                  where id = $1 and cluster <> (pg_control_system()).system_identifier) as elsewhere

@@ -27,7 +27,7 @@ struct Partition {
 /// Truncates those partitions that lie within `window` and hold nothing but rows of `written`; how many rows that were.
 ///
 /// To be called in a transaction. What is not truncated is left for the delete.
-pub(super) async fn truncate(
+pub(in crate::load) async fn truncate(
     session: &Session,
     statements: &Statements,
     window: &Window,
