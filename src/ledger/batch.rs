@@ -3,7 +3,7 @@
 use super::{RunId, Written, lost};
 use crate::error::Result;
 use crate::model::{Conflicts, RowHash, Window};
-use crate::target::Session;
+use crate::target::{Parameter, Session};
 
 /// This run's hold on one window, for one attempt.
 #[derive(Debug, Clone)]
@@ -32,7 +32,34 @@ pub(crate) struct Counters {
     pub(crate) rewritten: bool,
 }
 
+/// Enters whole windows that one transaction of their run has loaded, each with its counters, and marks them as loaded.
+///
+/// # Errors
+///
+/// As [`Claim::fence`], if one of them is no longer its attempt's: the transaction must be rolled back.
+pub(crate) async fn record_group(session: &Session, windows: &[(&Claim, Counters)]) -> Result<()> {
+    let Some((first, _)) = windows.first() else { return Ok(()) };
+    let numbers: Vec<i64> = windows.iter().map(|(claim, _)| claim.number).collect();
+    let attempts: Vec<i32> = windows.iter().map(|(claim, _)| claim.attempt).collect();
+    let rows: Vec<i64> = windows.iter().map(|(_, total)| count(total.rows)).collect();
+    let bytes: Vec<i64> = windows.iter().map(|(_, total)| count(total.bytes)).collect();
+    let hashes: Vec<Vec<u8>> = windows.iter().map(|(_, total)| total.hash.to_bytes().to_vec()).collect();
+    let sql = include_str!("batch/record_group.sql");
+    let parameters: [&dyn Parameter; 7] = [&first.job, &first.run, &numbers, &attempts, &rows, &bytes, &hashes];
+    let entered = session.execute(sql, &parameters).await?;
+    if entered == windows.len() as u64 { Ok(()) } else { Err(lost::claim(session, first).await) } // usize has at most 64 bits
+}
+
+fn count(number: u64) -> i64 {
+    i64::try_from(number).expect("a window has fewer rows and bytes than i64 counts")
+}
+
 impl Claim {
+    /// Whether no earlier attempt can have left anything in the window.
+    pub(crate) fn is_first(&self) -> bool {
+        self.attempt == 1 && !self.admitted
+    }
+
     /// Locks the window's row until the end of the transaction.
     ///
     /// # Errors
@@ -67,7 +94,6 @@ impl Claim {
     ///
     /// As [`Self::fence`]: the transaction must be rolled back.
     pub(crate) async fn record(&self, session: &Session, batch: Counters, total: Counters, last: bool) -> Result<()> {
-        let count = |n: u64| i64::try_from(n).expect("a window has fewer rows and bytes than i64 counts");
         let hash = (!total.rewritten).then(|| total.hash.to_bytes().to_vec());
         let entered = session
             .execute(

@@ -45,6 +45,23 @@ impl Run {
         self.read(job, &row).map(Some)
     }
 
+    /// Claims up to `windows` windows that follow `first` and that nobody has ever begun; in order.
+    pub(crate) async fn claim_neighbours(
+        &self,
+        session: &Session,
+        job: &JobRecord,
+        first: &Claim,
+        windows: usize,
+    ) -> Result<Vec<Claim>> {
+        let windows = i64::try_from(windows).unwrap_or(i64::MAX);
+        let sql = include_str!("claim/neighbours.sql");
+        let rows = session.query(sql, &[&job.id, &self.id, &first.number, &windows]).await?;
+        crate::failpoint::hit("group-claimed")?;
+        let mut claims = rows.iter().map(|row| self.read(job, row)).collect::<Result<Vec<_>>>()?;
+        claims.sort_unstable_by_key(|claim| claim.number);
+        Ok(claims)
+    }
+
     /// Whether a window that this run had claimed is another run's by now, while this one goes on.
     pub(crate) async fn gave_way(&self, session: &Session, claim: &Claim) -> Result<bool> {
         let sql =

@@ -85,6 +85,12 @@ impl JobRecord {
         self.time_column.as_ref().is_some_and(|time| !self.hashed.contains(time))
     }
 
+    /// Whether rows of a window are found by their time. Where a trigger may have moved them out of their window, only the
+    /// transaction that wrote a row tells its window.
+    pub(crate) fn finds_rows_by_time(&self) -> bool {
+        self.time_column.is_some() && !(self.may_have_moved_rows() && self.has_own_rows())
+    }
+
     /// The objects that the job was planned from, as URI, size and version.
     pub(crate) async fn objects(&self, session: &Session) -> Result<Vec<(String, u64, String)>> {
         let sql = "select uri, bytes, version from pgbackfill.objects where job_id = $1 order by uri collate \"C\"";

@@ -17,7 +17,7 @@ mod run;
 mod sessions;
 mod status;
 
-pub(crate) use batch::{Claim, Counters};
+pub(crate) use batch::{Claim, Counters, record_group};
 pub(crate) use claim::Reclaimed;
 pub(crate) use job::{
     JobRecord, NewJob, NewWindow, Reopened, Replan, Step, Windowless, forget, forget_job, lock_window,

@@ -46,16 +46,10 @@ pub(super) async fn after(
     rows: Rows,
     before: Option<Activity>,
 ) -> Result<bool> {
-    let (Some(table), Some(before)) = (context.statements.followed_table(), before) else { return Ok(false) };
-    // Constraint triggers may be put off until the commit, where nobody could look any more.
-    session.run("set constraints all immediate").await?;
-    let after = activity(session, table).await?;
-    let (inserted, changed) = (after.inserted - before.inserted, after.changed - before.changed);
-    let Rows { stored: rows, updated } = rows;
-    let left_alone = u64::try_from(changed) == Ok(updated) && u64::try_from(inserted) == Ok(rows - updated);
-    if left_alone {
+    if are_left_alone(context, session, rows, before).await? {
         return Ok(false);
     }
+    let rows = rows.stored;
     let count = context.statements.count_own(window);
     let own: i64 = session.query_one_in(SearchPath::Own, &count, &[]).await?.get(0);
     if u64::try_from(own) == Ok(rows) {
@@ -69,6 +63,22 @@ pub(super) async fn after(
         "a trigger that runs after the insert moves rows out of their window, adds some, or updates them under an exception \
          handler: they could not be told from other rows. Disable it for the load: alter table … disable trigger …",
     ))
+}
+
+/// Whether nothing but the storing of `rows` was done to the table, in the same transaction.
+pub(super) async fn are_left_alone(
+    context: &Context,
+    session: &Session,
+    rows: Rows,
+    before: Option<Activity>,
+) -> Result<bool> {
+    let (Some(table), Some(before)) = (context.statements.followed_table(), before) else { return Ok(true) };
+    // Constraint triggers may be put off until the commit, where nobody could look any more.
+    session.run("set constraints all immediate").await?;
+    let after = activity(session, table).await?;
+    let (inserted, changed) = (after.inserted - before.inserted, after.changed - before.changed);
+    let Rows { stored, updated } = rows;
+    Ok(u64::try_from(changed) == Ok(updated) && u64::try_from(inserted) == Ok(stored - updated))
 }
 
 async fn activity(session: &Session, table: &str) -> Result<Activity> {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::aftermath;
 use super::blocks::{self, Ahead, Blocks, Wanted};
 use super::context::Context;
@@ -257,7 +259,7 @@ impl Batches<'_> {
                 _ => error,
             })?;
             failpoint::hit("after-copy")?;
-            self.refuse_changes().await?;
+            self.context.refuse_changes(self.session).await?;
             if self.tries.careful {
                 // What is put off to the commit would be refused with its entry.
                 self.session.run("set constraints all immediate").await?;
@@ -336,14 +338,9 @@ impl Batches<'_> {
         let begun = self.session.copy_in(sql).await;
         self.tries.disordered = begun.is_err();
         let mut copy = begun?;
-        let binary = self.context.supply.format() == CopyFormat::Binary;
-        if binary {
-            copy.send(bytes::Bytes::from_static(&BINARY_HEADER)).await?;
-        }
+        self.context.send_header(&mut copy).await?;
         let sent = self.send(&mut copy, feed).await?;
-        if binary {
-            copy.send(bytes::Bytes::from_static(&BINARY_TRAILER)).await?;
-        }
+        self.context.send_trailer(&mut copy).await?;
         copy.finish(sent.rows).await?;
         Ok(sent)
     }
@@ -397,13 +394,6 @@ impl Batches<'_> {
         }
         Ok(all)
     }
-
-    /// Refuses what was sent if the table is not what the run began with. By now the transaction holds the locks of its COPY,
-    /// so that nothing can change between this and its commit.
-    pub(super) async fn refuse_changes(&self) -> Result<()> {
-        let now = shape(self.session, self.context.shape.oid).await?;
-        self.context.changes(&now).map_or(Ok(()), Err)
-    }
 }
 
 impl Context {
@@ -417,6 +407,29 @@ impl Context {
             self.observe(&Event::Warning { message });
         }
         self.observe(&Event::Rejected { window, rows, first });
+    }
+
+    /// Sends what a COPY opens with, in the form of the rows.
+    pub(super) async fn send_header(&self, copy: &mut CopyIn) -> Result<()> {
+        match self.supply.format() {
+            CopyFormat::Binary => copy.send(Bytes::from_static(&BINARY_HEADER)).await,
+            CopyFormat::Text => Ok(()),
+        }
+    }
+
+    /// Sends what a COPY closes with.
+    pub(super) async fn send_trailer(&self, copy: &mut CopyIn) -> Result<()> {
+        match self.supply.format() {
+            CopyFormat::Binary => copy.send(Bytes::from_static(&BINARY_TRAILER)).await,
+            CopyFormat::Text => Ok(()),
+        }
+    }
+
+    /// Refuses what was sent if the table is not what the run began with. By now the transaction holds the locks of its COPY,
+    /// so that nothing can change between this and its commit.
+    pub(super) async fn refuse_changes(&self, session: &Session) -> Result<()> {
+        let now = shape(session, self.shape.oid).await?;
+        self.changes(&now).map_or(Ok(()), Err)
     }
 
     /// The error that says how the table differs from what the run began with, if it does.

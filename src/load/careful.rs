@@ -125,7 +125,10 @@ impl Batches<'_> {
             Err(error) if self.tries.disordered || !error.is_of_row() => Err(error),
             Err(error) => {
                 self.session.rollback().await?;
-                self.refuse_changes().await.map_err(|changed| changed.with_source(error.to_string()))?;
+                self.context
+                    .refuse_changes(self.session)
+                    .await
+                    .map_err(|changed| changed.with_source(error.to_string()))?;
                 Ok(Tried::Refused(error))
             }
         }

@@ -17,6 +17,7 @@ mod emptied;
 mod enter;
 mod finish;
 mod frontier;
+mod group;
 mod held;
 mod inspect;
 mod layout;

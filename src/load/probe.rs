@@ -152,7 +152,7 @@ impl Batches<'_> {
     /// Ends the search: the table must be what the run began with, for what another table refuses says nothing of a row.
     pub(super) async fn end_search(&self, refused: usize) -> Result<()> {
         if refused > 0 {
-            self.refuse_changes().await?;
+            self.context.refuse_changes(self.session).await?;
         }
         self.session.rollback().await
     }
@@ -223,7 +223,7 @@ impl Batches<'_> {
     async fn judge(&mut self, search: &mut Search<'_>, part: &Range<usize>, error: &Error) -> Result<()> {
         if let Some(naming) = search.naming {
             let Some(row) = naming.row(part, error) else { return Ok(()) };
-            self.refuse_changes().await?;
+            self.context.refuse_changes(self.session).await?;
             return Err(rejects::error_of(&search.held.reject(self.context, search.rows[row], error).1));
         }
         if !std::mem::replace(&mut search.is_told, true) {

@@ -235,7 +235,13 @@ impl Statements {
 
     /// Whether `window` holds a row within the scope. Without a time column the window is the whole table.
     pub(crate) fn occupied(&self, window: &Window) -> String {
-        format!("select exists (select from {} where {})", self.table, self.predicate(window, None))
+        self.occupied_any(std::slice::from_ref(window))
+    }
+
+    /// Whether one of `windows` does.
+    pub(crate) fn occupied_any(&self, windows: &[Window]) -> String {
+        let predicates = windows.iter().map(|window| format!("({})", self.predicate(window, None)));
+        format!("select exists (select from {} where {})", self.table, predicates.collect::<Vec<_>>().join(" or "))
     }
 
     /// Deletes rows that the given transactions wrote, wherever a trigger has moved them.

@@ -43,6 +43,14 @@ impl Team {
         self.state().left_behind.pop_front()
     }
 
+    /// Hands windows to those at work. Where nobody is, they are given back with all that the run has.
+    pub(crate) fn leave_behind(&self, claims: impl IntoIterator<Item = Claim>) {
+        let mut state = self.state();
+        if state.at_work > 0 {
+            state.left_behind.extend(claims);
+        }
+    }
+
     /// Notes rows that were deleted one by one.
     pub(crate) fn note_dead(&self, rows: u64) {
         self.dead.fetch_add(rows, Ordering::Relaxed);

@@ -1,5 +1,6 @@
 //! A worker: claims the oldest open window, loads it, tries again what can be tried again.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,6 +9,7 @@ use tracing::Instrument as _;
 use super::backoff::Backoff;
 use super::batch::Tries;
 use super::context::Context;
+use super::group::{self, Pace};
 use super::team::Member;
 use super::window::{Attempt, attempt};
 use crate::error::{Error, ErrorKind, Result, Retry};
@@ -31,10 +33,31 @@ pub(crate) struct Work {
 const REFUSALS_BEFORE_LEAVING: u32 = 3;
 
 /// A window to be loaded.
-struct Taken {
-    claim: Claim,
-    /// Whether a worker that left had it: it is claimed again before it is loaded.
+pub(super) struct Taken {
+    pub(super) claim: Claim,
+    /// Whether a worker that left had it, or a group that failed: it is claimed again before it is loaded.
     left_behind: bool,
+    /// Whether it is no part of a group.
+    alone: bool,
+}
+
+impl Taken {
+    pub(super) fn new(claim: Claim) -> Self {
+        Self { claim, left_behind: false, alone: false }
+    }
+
+    pub(super) fn alone(claim: Claim) -> Self {
+        Self { claim, left_behind: false, alone: true }
+    }
+
+    pub(super) fn left_behind(claim: Claim) -> Self {
+        Self { claim, left_behind: true, alone: true }
+    }
+
+    /// Whether it may be loaded in one transaction with others: nobody has begun it.
+    pub(super) fn may_be_grouped(&self) -> bool {
+        !self.alone && self.claim.is_first()
+    }
 }
 
 /// What became of a window that a worker took.
@@ -61,13 +84,32 @@ async fn take_windows(context: &Arc<Context>, work: &mut Work) -> Result<()> {
     let mut member = context.team.join();
     let mut backoff = context.backoff();
     let Some(mut session) = reconnect(context, &mut member, None, &mut backoff).await? else { return Ok(()) };
+    let (mut pace, mut queue) = (Pace::default(), VecDeque::new());
+    // Where it ends with windows in the queue, the end of the run gives them back.
     while !context.is_stopping() {
-        let Some(taken) = take(context, &mut session, &mut member).await? else { break };
+        let begun = Instant::now();
+        if queue.is_empty() {
+            let Some(taken) = take(context, &mut session, &mut member).await? else { break };
+            let more = group::claim_more(context, &session, &taken, &pace).await;
+            queue.push_back(taken);
+            queue.extend(more);
+        }
+        let group = group::at_front(&mut queue, &pace);
+        if !group.is_empty() {
+            let span = tracing::info_span!("group", windows = group.len());
+            let left = Box::pin(group::load(context, &session, group, &mut pace, work)).instrument(span).await;
+            left.into_iter().rev().for_each(|taken| queue.push_front(taken));
+            continue;
+        }
+        let Some(taken) = queue.pop_front() else { continue };
         let claim = taken.claim.clone();
         let span = tracing::info_span!("window", window = context.name(&claim.window), attempt = claim.attempt);
         match load_window(context, &mut session, &mut member, taken, work).instrument(span).await {
-            Ok(Done::Loaded) => {}
-            Ok(Done::Left) => break,
+            Ok(Done::Loaded) => pace.note(1, begun.elapsed()),
+            Ok(Done::Left) => {
+                context.team.leave_behind(queue.into_iter().map(|taken: Taken| taken.claim));
+                break;
+            }
             Err(error) if was_taken_over(context, &session, &claim, &error).await => {}
             Err(error) => return Err(error),
         }
@@ -90,13 +132,12 @@ async fn was_taken_over(context: &Context, session: &Session, claim: &Claim, err
 
 /// The next window: one that a worker left behind, for it is older than those that nobody has begun, or the oldest open one.
 async fn take(context: &Context, session: &mut Session, member: &mut Member<'_>) -> Result<Option<Taken>> {
-    let left_behind = |claim| Taken { claim, left_behind: true };
     if let Some(claim) = context.team.take_over() {
-        return Ok(Some(left_behind(claim)));
+        return Ok(Some(Taken::left_behind(claim)));
     }
     match claim(context, session, member).await? {
-        Some(claim) => Ok(Some(Taken { claim, left_behind: false })),
-        None => Ok(member.leave().map(left_behind)),
+        Some(claim) => Ok(Some(Taken::new(claim))),
+        None => Ok(member.leave().map(Taken::left_behind)),
     }
 }
 
@@ -108,7 +149,7 @@ async fn load_window(
     taken: Taken,
     work: &mut Work,
 ) -> Result<Done> {
-    let Taken { mut claim, mut left_behind } = taken;
+    let Taken { mut claim, mut left_behind, .. } = taken;
     let (begun, mut backoff) = (Instant::now(), context.backoff());
     let mut tries = Tries::new(&context.options.limits);
     loop {
@@ -198,7 +239,7 @@ fn adapt(error: &Error, tries: &mut Tries) -> String {
     format!("{}; batches are at most {} rows and {} bytes now", chain(error), smaller.rows, smaller.bytes)
 }
 
-fn note(context: &Context, claim: &Claim, done: Attempt, begun: Instant, work: &mut Work) {
+pub(super) fn note(context: &Context, claim: &Claim, done: Attempt, begun: Instant, work: &mut Work) {
     let window = context.name(&claim.window);
     match done {
         Attempt::Loaded(counters) => {

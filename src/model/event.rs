@@ -216,7 +216,7 @@ pub struct Summary {
     pub bytes: u64,
     /// Seconds that this run took.
     pub seconds: f64,
-    /// Windows tried again.
+    /// Windows tried again; a transaction for several small windows counts once.
     pub retries: u64,
     /// Source rows before the range.
     pub rows_before_range: u64,

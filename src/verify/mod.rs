@@ -113,7 +113,7 @@ pub async fn verify_repeating(
         row_security: session.is_filtered(&job.target).await?,
         table_rewritten: false,
     };
-    if is_read_by_window(&job) {
+    if job.finds_rows_by_time() {
         for status in &loaded {
             let found = read_window(&session, &job, scope, status).await?;
             verification.compare(&job, status, found, observer);
@@ -193,12 +193,6 @@ async fn repeated_scope<'a>(session: &Session, job: &JobRecord, scope: Option<&'
 /// A text as a word of a shell.
 fn shell_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
-}
-
-/// Whether rows are found by their time. A trigger that rewrites rows may have moved them out of their window: then only the
-/// transaction that wrote a row tells its window.
-fn is_read_by_window(job: &JobRecord) -> bool {
-    job.time_column.is_some() && !(job.may_have_moved_rows() && job.has_own_rows())
 }
 
 /// Reads the job's rows of one window, found by the time column.

@@ -198,6 +198,71 @@ mod struck {
         strike("after-commit", 1, Failure::Retried, || Scene::new("--window 2h --commit window --workers 1"));
     }
 
+    /// So many windows of a few rows that they are loaded in groups.
+    const GROUPED: &str = "--window 1m --workers 1";
+
+    fn grouped() -> Scene {
+        Scene::new(GROUPED)
+    }
+
+    #[test]
+    fn struck_when_the_windows_of_a_group_are_claimed() {
+        strike("group-claimed", 2, Failure::Mended, grouped);
+    }
+
+    #[test]
+    fn struck_when_the_rows_of_a_group_are_copied_and_not_recorded() {
+        strike("group-copied", 2, Failure::Retried, grouped);
+    }
+
+    #[test]
+    fn struck_when_a_group_is_recorded_and_not_committed() {
+        strike("group-recorded", 2, Failure::Retried, grouped);
+    }
+
+    #[test]
+    fn struck_when_a_group_is_committed_and_nobody_knows() {
+        strike("group-committed", 2, Failure::Retried, grouped);
+    }
+
+    #[test]
+    fn struck_when_the_window_after_a_group_is_claimed_and_not_admitted() {
+        strike("after-claim", 3, Failure::Mended, grouped);
+    }
+
+    #[test]
+    fn a_group_that_wakes_up_after_its_copy_does_not_commit_rows_that_another_has_loaded() {
+        let short_lease = || Scene::new(&format!("{GROUPED} --lease 3s"));
+        for point in ["group-claimed", "group-copied", "group-committed"] {
+            let (scene, other, sleeper) = stopped_at(point, 1, short_lease());
+            drop(other.exits(0));
+            // After its commit it has nothing in hand that it could have lost.
+            assert!(sleeper.code == FENCED || point == "group-committed", "{sleeper:?}");
+            scene.assert_loaded();
+            scene.assert_given_back();
+        }
+    }
+
+    #[test]
+    fn a_group_that_has_lost_one_window_commits_none_and_loads_the_others_alone() {
+        let scene = grouped();
+        let mut loader =
+            start_with(&scene.database, &[("FAILPOINTS", "group-copied=2*off->1*return(stop)")], &scene.load);
+        wait_until_stopped(&scene, &mut loader);
+        let of_group = "pgbackfill.windows where state = 'loading'";
+        assert!(scene.database.count(of_group) > 2);
+        // What a run that took it over leaves behind.
+        scene.database.sql(
+            "update pgbackfill.windows set attempt = attempt + 1, state = 'pending', run_id = null
+              where number = (select max(number) from pgbackfill.windows where state = 'loading')",
+        );
+        loader.signal("CONT");
+        let output = loader.finish().exits(0);
+        assert_eq!(output.events_named("retrying").len(), 0, "{output:?}");
+        scene.assert_loaded();
+        scene.assert_given_back();
+    }
+
     #[test]
     fn struck_when_the_lease_is_renewed() {
         // Batches are held up until the first renewal, a second from the start, is long past.

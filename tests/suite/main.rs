@@ -28,6 +28,7 @@ mod failpoints;
 mod faults;
 mod frozen;
 mod fuzz;
+mod groups;
 mod hazards;
 mod hostile;
 mod hostile_text;

@@ -28,6 +28,10 @@ pub(super) struct Rules {
     pub(super) reclaim_looks: bool,
     /// `ledger/claim/claim.sql`: `order by number limit 1`.
     pub(super) claims_oldest: bool,
+    /// `ledger/claim/neighbours.sql`: `attempt = 0`, so that a group has nothing to clear.
+    pub(super) groups_are_fresh: bool,
+    /// `ledger/batch.rs::record_group`: every window of a group must still be its attempt's.
+    pub(super) group_fences_all: bool,
     /// `ledger/claim/claim.sql`: a window of a live run is not claimed.
     pub(super) respects_leases: bool,
     /// `ledger/claim/claim.sql` and `ledger/claim/reclaim.sql`: a run that another has ended claims nothing more.
@@ -49,6 +53,8 @@ impl Rules {
         reclaim_bumps: true,
         reclaim_looks: true,
         claims_oldest: true,
+        groups_are_fresh: true,
+        group_fences_all: true,
         respects_leases: true,
         ended_runs_stop: true,
     };
@@ -114,6 +120,9 @@ pub(super) struct Claim {
     attempt: u32,
 }
 
+/// Two neighbouring windows that are loaded in one transaction.
+pub(super) type Group = [Claim; 2];
+
 /// What a client sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Statement {
@@ -121,6 +130,8 @@ pub(super) enum Statement {
     Claim {
         run: usize,
     },
+    /// `claim/neighbours.sql`, a transaction of its own.
+    ClaimNeighbour(Claim),
     /// `claim/reclaim.sql`, a transaction of its own.
     Reclaim(Claim),
     /// `batch/set_state.sql` to `pending`, a transaction of its own.
@@ -143,6 +154,13 @@ pub(super) enum Statement {
         xid: Xid,
         batch: u32,
     },
+    /// `begin`, and the COPY of all rows of a group.
+    CopyGroup(Group),
+    /// `batch/record_group.sql`, for rows that the transaction `xid` wrote.
+    RecordGroup {
+        group: Group,
+        xid: Xid,
+    },
     Commit,
     Rollback,
 }
@@ -154,6 +172,8 @@ pub(super) enum Reply {
     Done,
     Copied(Xid),
     Claimed(Claim),
+    /// The neighbour is this run's too.
+    Grouped(Group),
     /// The window was loaded by the commit that was in doubt.
     Loaded,
     /// There is nothing to claim, or to give back.
@@ -166,8 +186,8 @@ pub(super) enum Reply {
 #[derive(Debug, Clone, Default)]
 struct Transaction {
     xid: Xid,
-    /// The window whose row it has locked, as it will be.
-    window: Option<(usize, Window)>,
+    /// The windows whose rows it has locked, as they will be.
+    windows: Vec<(usize, Window)>,
     copied: Vec<Row>,
     deleted: Vec<u64>,
 }
@@ -251,6 +271,7 @@ impl Server {
     pub(super) fn execute(&mut self, session: SessionId, statement: Statement) -> Reply {
         match statement {
             Statement::Claim { run } => self.claim(run),
+            Statement::ClaimNeighbour(claim) => self.claim_neighbour(claim),
             Statement::Reclaim(claim) => self.reclaim(claim),
             Statement::Release(claim) if self.is_locked(claim.window, session) => Reply::Waits,
             Statement::Release(claim) => self.release(claim),
@@ -269,6 +290,11 @@ impl Server {
                 Reply::Done
             }
             Statement::Copy(claim, batch) => self.copy(session, claim.window, batch),
+            Statement::CopyGroup(group) => {
+                let rows = group.iter().flat_map(|claim| (0..BATCHES).map(|batch| (claim.window, batch)));
+                rows.map(|(window, batch)| self.copy(session, window, batch)).last().expect("a group has rows")
+            }
+            Statement::RecordGroup { group, xid } => self.record_group(session, group, xid),
             Statement::Record { claim, xid, batch } => self.record(session, claim, xid, batch),
             Statement::Commit => self.commit(session),
             Statement::Rollback => {
@@ -300,6 +326,26 @@ impl Server {
         (window.state, window.run) = (State::Loading, run);
         window.attempt += u32::from(self.rules.claim_bumps);
         Reply::Claimed(Claim { window: number, run, attempt: window.attempt })
+    }
+
+    /// With `--existing replace` there are no groups, and without the run's life no claims.
+    fn claim_neighbour(&mut self, claim: Claim) -> Reply {
+        let number = claim.window + 1;
+        let is_stopped = self.runs[claim.run].ended && self.rules.ended_runs_stop;
+        let Some(next) = self.windows.get(number).filter(|_| !self.replace && !is_stopped) else {
+            return Reply::Nothing;
+        };
+        let is_fresh = |window: &Window| window.attempt == 0 || !self.rules.groups_are_fresh;
+        let first = &self.windows[claim.window];
+        let first_is_fresh = claim.attempt == 1 && first.batches.is_empty() || !self.rules.groups_are_fresh;
+        let is_free = next.state == State::Pending && !self.is_locked(number, usize::MAX);
+        if !first_is_fresh || !is_free || !is_fresh(next) {
+            return Reply::Nothing;
+        }
+        let window = &mut self.windows[number];
+        (window.state, window.run) = (State::Loading, claim.run);
+        window.attempt += u32::from(self.rules.claim_bumps);
+        Reply::Grouped([claim, Claim { window: number, run: claim.run, attempt: window.attempt }])
     }
 
     fn reclaim(&mut self, claim: Claim) -> Reply {
@@ -389,11 +435,30 @@ impl Server {
         Reply::Done
     }
 
+    /// One statement for all windows of the group. Where one is no longer its attempt's, the client rolls back.
+    fn record_group(&mut self, session: SessionId, group: Group, xid: Xid) -> Reply {
+        if group.iter().any(|claim| self.is_locked(claim.window, session)) {
+            return Reply::Waits;
+        }
+        let held = |claim: &&Claim| self.holds(&self.windows[claim.window], **claim);
+        let held: Vec<Claim> = group.iter().filter(held).copied().collect();
+        if held.len() < group.len() && self.rules.group_fences_all {
+            return Reply::Fenced;
+        }
+        for claim in held {
+            let window = self.lock(session, claim.window);
+            window.batches.push(xid);
+            window.rejects.extend(0..BATCHES);
+            (window.state, window.admitted) = (State::Loaded, true);
+        }
+        Reply::Done
+    }
+
     fn commit(&mut self, session: SessionId) -> Reply {
         let Some(transaction) = self.open[session].take() else { return Reply::Done };
         self.table.retain(|row| !transaction.deleted.contains(&row.id));
         self.table.extend(transaction.copied);
-        if let Some((number, window)) = transaction.window {
+        for (number, window) in transaction.windows {
             self.windows[number] = window;
         }
         Reply::Done
@@ -413,7 +478,7 @@ impl Server {
     /// Whether a transaction other than this session's has locked the window's row.
     fn is_locked(&self, number: usize, session: SessionId) -> bool {
         let locks = |open: &Option<Transaction>| {
-            open.as_ref().is_some_and(|open| open.window.as_ref().is_some_and(|(locked, _)| *locked == number))
+            open.as_ref().is_some_and(|open| open.windows.iter().any(|(locked, _)| *locked == number))
         };
         self.open.iter().enumerate().any(|(other, open)| other != session && locks(open))
     }
@@ -421,7 +486,12 @@ impl Server {
     /// The window's row as this session's transaction changes it, locked.
     fn lock(&mut self, session: SessionId, number: usize) -> &mut Window {
         let now = self.windows[number].clone();
-        &mut self.begin(session).window.get_or_insert((number, now)).1
+        let windows = &mut self.begin(session).windows;
+        let place = windows.iter().position(|(locked, _)| *locked == number).unwrap_or_else(|| {
+            windows.push((number, now));
+            windows.len() - 1
+        });
+        &mut windows[place].1
     }
 
     fn begin(&mut self, session: SessionId) -> &mut Transaction {

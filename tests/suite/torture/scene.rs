@@ -54,8 +54,9 @@ impl Scene {
         let source = Source::draw(random);
         // Sources in order are read window by window as long as a file serves few windows; others are spooled.
         let windows = if source.order == Order::ByTime { 4 + random.below(5) } else { 3 + random.below(20) };
-        Self {
-            window_minutes: (source.minutes() / windows).max(1),
+        let minutes = (source.minutes() / windows).max(1);
+        let mut scene = Self {
+            window_minutes: minutes,
             source,
             batch_rows: 100 + random.below(500),
             batch_time: Duration::from_millis(random.below(25)),
@@ -66,7 +67,12 @@ impl Scene {
             partitioned: random.below(3) == 0,
             indexed: random.below(4) > 0,
             faults: draw_faults(random),
+        };
+        // Windows of a few rows, which are loaded in groups.
+        if random.below(3) == 0 {
+            scene.window_minutes = 1;
         }
+        scene
     }
 
     /// The statements that make the tables. The trigger makes a batch last, so that faults have something to strike:
