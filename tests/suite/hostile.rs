@@ -274,7 +274,7 @@ fn a_role_that_may_create_in_public_gains_nothing_from_what_a_superuser_runs() {
            'begin execute ''alter role {mallory} superuser''; return true; end';
          create operator public.> (leftarg = numeric, rightarg = int, function = public.reaches);
          reset role;
-         alter table t alter value type numeric"
+         alter table t alter value type numeric; insert into t values ('2024-01-01 05:00Z', 'theirs', 9)"
     ));
     let path = folder.write("a.csv", CSV);
     let load = format!("{path} --table t --time-column ts --window 1d --existing replace --scope 'value > 0' --job j");
