@@ -262,7 +262,10 @@ impl Statements {
     /// each set of windows whose transactions wrote other numbers of rows than recorded.
     pub(crate) fn tally(&self, range: Option<&Window>) -> String {
         let range = range.and_then(|range| self.time_predicate(range)).unwrap_or_else(|| "true".to_owned());
-        include_str!("tally/compare.sql").replace("{table}", &self.table).replace("{range}", &range)
+        // Put in between the parts of the text, not into it: a name may hold a mark.
+        let (head, tail) = include_str!("tally/compare.sql").split_once("{table}").expect("the text has this mark");
+        let (between, tail) = tail.split_once("{range}").expect("the text has this mark");
+        format!("{head}{}{between}{range}{tail}", self.table)
     }
 
     /// Whether rows, those in `window` or wherever they are, carry the transaction id of a change of the table's definition

@@ -108,7 +108,9 @@ fn an_undo_waits_for_a_batch_that_is_about_to_commit_and_takes_it_back_too() {
     let undo = start(&scene.database, "undo j");
     scene.database.wait_until("the undo waits for the window's row", || scene.database.one(WAITING) != "0");
     frozen.signal("CONT");
-    frozen.finish().exits(7);
+    // It finds its window taken, or its job forgotten where the undo was faster.
+    let loader = frozen.finish();
+    assert!(matches!(loader.code, 4 | 7), "{loader:?}");
     undo.finish().exits(0);
     assert_eq!(scene.database.count("metrics"), 0);
 }
