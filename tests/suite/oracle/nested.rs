@@ -9,9 +9,16 @@ use super::{Case, agree};
 /// What may stand around the elements of an array.
 const OUTSIDE: [char; 6] = ['{', '}', ' ', '"', '\t', '\n'];
 
-/// An array type; its literals with braces of unequal depth are refused, of which servers before 17 lose elements.
+/// An array type. Literals with braces of unequal depth are refused, because servers before 17 lose elements of them; so are
+/// nested braces without an element, which only servers from 17 on store.
 const fn array(ty: &'static str, recipe: Recipe) -> Case {
-    Case { stricter: is_uneven, ..Case::of(ty, recipe) }
+    Case { stricter: |text| is_uneven(text) || is_nested_and_empty(text), ..Case::of(ty, recipe) }
+}
+
+/// Whether a literal is made of braces alone, and of more than one pair: `{{},{}}`.
+fn is_nested_and_empty(text: &str) -> bool {
+    let is_structural = |letter: char| "{},".contains(letter) || letter.is_ascii_whitespace() || letter == '\u{b}';
+    text.chars().all(is_structural) && text.matches('{').count() > 1
 }
 
 /// Whether a literal has braces beside elements: `{{{1}},{2}}`.
