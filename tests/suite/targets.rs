@@ -67,7 +67,8 @@ fn the_windows_of_a_partitioned_table_are_its_partitions() {
     run(&database, "verify parts").exits(0);
     database.sql("delete from t2");
     run(&database, "verify parts").exits(5).prints(&["[2024-02-01, 2024-02-10)"]);
-    run(&database, "undo parts").exits(0);
+    run(&database, "undo parts").exits(1).says(&["only 0 of the 1 rows"]);
+    run(&database, "undo parts --missing-ok").exits(0);
     assert_eq!(database.count("t"), 0);
 }
 
