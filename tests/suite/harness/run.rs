@@ -194,10 +194,22 @@ impl Running {
         self.child.id()
     }
 
-    /// Sends a signal, such as `INT`.
+    /// Sends a signal, such as `INT`. After `STOP`, no thread of the program runs any more.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
         assert!(sent.expect("there is a shell").success(), "no process takes the signal");
+        // The kernel wakes one thread to stop the others, which on a busy machine still run for a moment.
+        while name == "STOP" && self.has_running_threads() {
+            std::thread::yield_now();
+        }
+    }
+
+    /// Whether a thread is neither stopped nor gone; always false where there is no `/proc`.
+    fn has_running_threads(&self) -> bool {
+        let Ok(threads) = std::fs::read_dir(format!("/proc/{}/task", self.child.id())) else { return false };
+        let stats = threads.flatten().filter_map(|thread| std::fs::read_to_string(thread.path().join("stat")).ok());
+        let state = |stat: &str| stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+        stats.into_iter().any(|stat| !matches!(state(&stat), Some('T' | 'Z' | 'X') | None))
     }
 
     /// `kill -9`, and waits until the process is gone.
