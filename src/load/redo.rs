@@ -26,9 +26,8 @@ pub(super) async fn take_back(
     options: &Options,
     observer: &Arc<dyn Observer>,
 ) -> Result<()> {
-    session.is_filtered(&job.target).await?;
-    session.require_trusted(&job.name, &job.target, Some(&options.table), true).await?;
-    let undone = undo::take_back(session, job, options.takeover, MissingRows::Accept, &**observer).await?;
+    let (table, takeover) = (Some(options.table.as_str()), options.takeover);
+    let undone = undo::take_back(session, job, table, takeover, MissingRows::Accept, &**observer).await?;
     let (deleted, loaded) = (count(undone.rows), counted(undone.rows_loaded, "row"));
     let message = format!(
         "--redo deleted {deleted} of the {loaded} that job {} had loaded; every window is loaded again",

@@ -63,19 +63,21 @@ pub async fn undo_repeating(
 ) -> Result<Undone> {
     let session = Session::open(target).await?;
     let job = ledger::find(&session, Some(job)).await?;
-    session.is_filtered(&job.target).await?;
-    session.require_trusted(&job.name, &job.target, repeated.table, true).await?;
-    take_back(&session, &job, false, missing, observer).await
+    take_back(&session, &job, repeated.table, false, missing, observer).await
 }
 
-/// The same for a job that was looked up. `takeover` ends runs that hold it.
+/// The same for a job that was looked up. `table` is what the caller names as its table; `takeover` ends runs that hold it.
 pub(super) async fn take_back(
     session: &Session,
     job: &JobRecord,
+    table: Option<&str>,
     takeover: bool,
     missing: MissingRows,
     observer: &dyn Observer,
 ) -> Result<Undone> {
+    // Refuses a role that policies bind while its row_security is off.
+    session.is_filtered(&job.target).await?;
+    session.require_trusted(&job.name, &job.target, table, true).await?;
     if !job.has_own_rows() {
         return Err(Error::new(ErrorKind::Settings, format!("rows of {} carry no transaction id", job.table))
             .with_hint(format!(
