@@ -1,6 +1,6 @@
 //! Whether the ledger can be trusted: nobody but roles that the caller trusts may have code run when it is used.
 //!
-//! A trigger, a rule, a default or a view in the ledger runs as whoever uses the ledger. A role that owns its tables can add
+//! A trigger, a rule, a default or a view in the ledger runs with the rights of the role that uses the ledger. A role that owns its tables can add
 //! them at any time. Whom a role trusts is in `target/trust.rs`.
 
 use crate::error::{Error, ErrorKind, Result};

@@ -205,7 +205,7 @@ fn read(row: &tokio_postgres::Row) -> Result<JobRecord> {
             Error::new(ErrorKind::Internal, format!("the {column} of job {name} in the ledger")).with_source(error)
         })
     };
-    // It becomes a part of statements: spelled anew, it is a name whatever the ledger holds.
+    // It becomes part of statements. Quoted again here, it is a name whatever the ledger holds.
     let target = TableName::from_sql(row.get("target"));
     Ok(JobRecord {
         id: row.get("id"),

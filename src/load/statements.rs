@@ -269,7 +269,7 @@ impl Statements {
     }
 
     /// Whether rows, those in `window` or wherever they are, carry the transaction id of a change of the table's definition
-    /// that is younger than transaction `newest`: then ALTER TABLE wrote them anew. `$1` is the table.
+    /// that is younger than transaction `newest`: then ALTER TABLE rewrote them. `$1` is the table.
     pub(crate) fn rewritten(&self, window: Option<&Window>, newest: u64) -> String {
         let rows = window.and_then(|window| self.time_predicate(window)).unwrap_or_else(|| "true".to_owned());
         rewritten(&self.table, &rows, newest)

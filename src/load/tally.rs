@@ -89,7 +89,7 @@ pub(super) async fn missing(session: &Session, job: &JobRecord) -> Result<Vec<Di
     }
 }
 
-/// Opens windows again that lack rows: whoever claims them deletes what is left of the job's rows and loads them.
+/// Opens windows again that lack rows: the run that claims them deletes what is left of the job's rows and loads them.
 pub(super) async fn reopen(
     session: &Session,
     job: &JobRecord,

@@ -339,7 +339,7 @@ fn pages_of_equal_sizes_are_compressed_where_their_writer_compressed_all() {
     assert_eq!(relabelled.len(), bytes.len());
 }
 
-/// The file with other bytes in its footer, whose length is told anew.
+/// The file with other bytes in its footer, and the length that goes with it.
 fn with_footer(file: &File, change: impl FnOnce(&mut Vec<u8>)) -> File {
     let (start, end) = footer(file);
     let mut footer = file.bytes[start..end].to_vec();
